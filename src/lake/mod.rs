@@ -1,0 +1,41 @@
+//! Where events rest: segments of raw events, and the Activity table on Iceberg.
+//!
+//! Lives here: file formats, the table's schema, sorted and bounded-memory writing and reading. Must not live here:
+//! which catalog or storage is used (it is handed in), and when to compact or refresh.
+
+pub mod commit;
+mod existing;
+mod read;
+mod row;
+pub mod segment;
+mod sort;
+mod table;
+mod write;
+
+pub use read::{Query, activity};
+pub use table::Lake;
+pub use write::{Rows, Written};
+
+use crate::ports::{Error, Kind};
+
+/// Maps an Iceberg error to the port's error with `op` as its operation.
+pub(crate) fn failed(op: &'static str) -> impl Fn(iceberg::Error) -> Error {
+    move |error| {
+        let kind = match error.kind() {
+            iceberg::ErrorKind::CatalogCommitConflicts => Kind::Conflict,
+            iceberg::ErrorKind::TableNotFound | iceberg::ErrorKind::NamespaceNotFound => Kind::NotFound,
+            iceberg::ErrorKind::DataInvalid | iceberg::ErrorKind::FeatureUnsupported => Kind::Invalid,
+            _ => Kind::Unavailable,
+        };
+        Error::caused(kind, op, error)
+    }
+}
+
+/// A scratch file that cannot be written or read.
+fn scratch(error: std::io::Error) -> Error {
+    Error::caused(Kind::Unavailable, "sort rows in the scratch folder", error)
+}
+
+fn corrupt(op: &'static str) -> Error {
+    Error::new(Kind::Invalid, op)
+}

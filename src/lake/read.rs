@@ -1,0 +1,125 @@
+//! Reading a user's Activity: newest first, with memory bounded by how many rows are asked for.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, RecordBatch};
+use futures::TryStreamExt;
+use iceberg::expr::{Predicate, Reference};
+use iceberg::spec::Datum;
+use jiff::Timestamp;
+
+use crate::lake::table::Lake;
+use crate::lake::{corrupt, failed};
+use crate::model::activity::{ActivityRow, COLUMNS, lower_case};
+use crate::ports::{Error, Kind, Result};
+
+const BATCH_ROWS: usize = 1_024;
+
+/// Which rows to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// An Okta user ID, or a login in any letter case.
+    pub user: &'a str,
+    /// At most this many rows, the newest.
+    pub limit: usize,
+}
+
+/// The newest rows of a user, newest first.
+pub async fn activity(lake: &Lake, query: Query<'_>) -> Result<Vec<ActivityRow>> {
+    let Some(table) = lake.load().await? else {
+        return Ok(Vec::new());
+    };
+    if table.metadata().current_snapshot().is_none() {
+        return Ok(Vec::new());
+    }
+    let user: Predicate = Reference::new("user_id")
+        .equal_to(Datum::string(query.user))
+        .or(Reference::new("user_login").equal_to(Datum::string(lower_case(query.user))));
+    let scan = table
+        .scan()
+        .with_filter(user)
+        .with_batch_size(Some(BATCH_ROWS))
+        .with_row_group_filtering_enabled(true)
+        .build()
+        .map_err(failed("plan the reading of activity"))?;
+    let mut batches = scan.to_arrow().await.map_err(failed("read activity"))?;
+    let mut newest: BinaryHeap<Reverse<Newest>> = BinaryHeap::new();
+    while let Some(batch) = batches.try_next().await.map_err(failed("read activity"))? {
+        for row in rows(&batch)? {
+            newest.push(Reverse(Newest(row)));
+            if newest.len() > query.limit {
+                newest.pop();
+            }
+        }
+    }
+    Ok(newest
+        .into_sorted_vec()
+        .into_iter()
+        .map(|Reverse(Newest(row))| row)
+        .collect())
+}
+
+fn rows(batch: &RecordBatch) -> Result<Vec<ActivityRow>> {
+    let shape = || corrupt("read the columns of the Activity table");
+    let text = |name: &str| {
+        batch
+            .column_by_name(name)
+            .and_then(|column| column.as_string_opt::<i32>())
+            .ok_or_else(shape)
+    };
+    let published = batch
+        .column_by_name("published")
+        .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
+        .ok_or_else(shape)?;
+    let (user, uuid, event) = (text("user_id")?, text("event_uuid")?, text("event")?);
+    let columns = COLUMNS
+        .iter()
+        .map(|name| Ok((*name, text(name)?)))
+        .collect::<Result<Vec<_>>>()?;
+    (0..batch.num_rows())
+        .map(|row| {
+            let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
+                Error::caused(Kind::Invalid, format!("read the event {}", uuid.value(row)), error)
+            };
+            Ok(ActivityRow {
+                user_id: user.value(row).to_owned(),
+                published: Timestamp::from_microsecond(published.value(row)).map_err(|e| invalid(e.into()))?,
+                event_uuid: uuid.value(row).to_owned(),
+                columns: columns
+                    .iter()
+                    .filter(|(_, values)| values.is_valid(row))
+                    .map(|(name, values)| ((*name).to_owned(), values.value(row).into()))
+                    .collect(),
+                event: serde_json::from_str(event.value(row)).map_err(|e| invalid(e.into()))?,
+            })
+        })
+        .collect()
+}
+
+/// Orders rows by time, then by event, so that the same table always reads the same.
+struct Newest(ActivityRow);
+
+impl Newest {
+    fn order(&self) -> (Timestamp, &str, &str) {
+        (self.0.published, &self.0.event_uuid, &self.0.user_id)
+    }
+}
+impl PartialEq for Newest {
+    fn eq(&self, other: &Self) -> bool {
+        self.order() == other.order()
+    }
+}
+impl Eq for Newest {}
+impl PartialOrd for Newest {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Newest {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
+    }
+}

@@ -1,0 +1,138 @@
+//! The Activity table: its schema, partition and sort order, and how it is found or made.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use iceberg::spec::{
+    NestedField, NullOrder, PrimitiveType, Schema, SortDirection, SortField, SortOrder, Transform, Type,
+    UnboundPartitionSpec,
+};
+use iceberg::table::Table;
+use iceberg::{Catalog, NamespaceIdent, TableCreation, TableIdent};
+
+use crate::lake::failed;
+use crate::model::activity::COLUMNS;
+use crate::ports::{Error, Kind, Result};
+
+/// The table's name in its tenant's namespace.
+const TABLE: &str = "activity";
+
+pub(crate) const USER_ID: i32 = 1;
+pub(crate) const PUBLISHED: i32 = 2;
+const EVENT_UUID: i32 = 3;
+/// Field IDs of [`COLUMNS`] follow each other from here.
+const FIRST_COLUMN: i32 = 4;
+/// Leaves room for columns to come.
+const EVENT: i32 = 100;
+
+/// One tenant's Activity table in a catalog.
+#[derive(Clone)]
+pub struct Lake {
+    pub(crate) catalog: Arc<dyn Catalog>,
+    ident: TableIdent,
+}
+
+impl Lake {
+    /// `namespace` is the tenant's own, so that no query crosses tenants.
+    pub fn new(catalog: Arc<dyn Catalog>, namespace: &str) -> Self {
+        Self {
+            catalog,
+            ident: TableIdent::new(NamespaceIdent::new(namespace.to_owned()), TABLE.to_owned()),
+        }
+    }
+
+    /// The table as it is now; `None` before the first write.
+    pub async fn load(&self) -> Result<Option<Table>> {
+        match self
+            .catalog
+            .load_table(&self.ident)
+            .await
+            .map_err(failed("load the Activity table"))
+        {
+            Ok(table) => Ok(Some(table)),
+            Err(Error {
+                kind: Kind::NotFound, ..
+            }) => Ok(None),
+            Err(error) => self.absent_or(error).await,
+        }
+    }
+
+    /// Catalogs disagree about the error for a missing table, so its absence is asked for by itself.
+    async fn absent_or(&self, error: Error) -> Result<Option<Table>> {
+        let exists = self.catalog.table_exists(&self.ident).await;
+        if matches!(exists, Ok(false)) {
+            Ok(None)
+        } else {
+            Err(error)
+        }
+    }
+
+    /// The table as it is now, made when there is none. Two callers at once get the same table.
+    pub async fn load_or_create(&self) -> Result<Table> {
+        if let Some(table) = self.load().await? {
+            return Ok(table);
+        }
+        let namespace = self.ident.namespace();
+        // Whoever comes second is refused and then finds what the first made; a real failure shows at the load.
+        let _ = self.catalog.create_namespace(namespace, HashMap::new()).await;
+        match self.catalog.create_table(namespace, creation()?).await {
+            Ok(table) => Ok(table),
+            Err(error) => match self.load().await? {
+                Some(table) => Ok(table),
+                None => Err(failed("create the Activity table")(error)),
+            },
+        }
+    }
+}
+
+fn creation() -> Result<TableCreation> {
+    let schema = schema().map_err(failed("define the Activity table"))?;
+    let partition = UnboundPartitionSpec::builder()
+        .add_partition_field(PUBLISHED, "published_day", Transform::Day)
+        .map_err(failed("define the Activity table"))?
+        .build();
+    let ascending = |source_id| SortField {
+        source_id,
+        transform: Transform::Identity,
+        direction: SortDirection::Ascending,
+        null_order: NullOrder::First,
+    };
+    let order = SortOrder::builder()
+        .with_sort_field(ascending(USER_ID))
+        .with_sort_field(ascending(PUBLISHED))
+        .with_sort_field(ascending(EVENT_UUID))
+        .build(&schema)
+        .map_err(failed("define the Activity table"))?;
+    Ok(TableCreation::builder()
+        .name(TABLE.to_owned())
+        .schema(schema)
+        .partition_spec(partition)
+        .sort_order(order)
+        .properties(properties())
+        .build())
+}
+
+fn properties() -> [(String, String); 2] {
+    [
+        // A conflict means that rows must be compared anew: repeating the same commit cannot help.
+        ("commit.retry.num-retries".to_owned(), "0".to_owned()),
+        ("write.parquet.compression-codec".to_owned(), "zstd".to_owned()),
+    ]
+}
+
+fn schema() -> iceberg::Result<Schema> {
+    let string = || Type::Primitive(PrimitiveType::String);
+    let mut fields = vec![
+        NestedField::required(USER_ID, "user_id", string())
+            .with_doc("Okta user ID; empty when the event names no actor"),
+        NestedField::required(PUBLISHED, "published", Type::Primitive(PrimitiveType::Timestamptz)),
+        NestedField::required(EVENT_UUID, "event_uuid", string()),
+    ];
+    fields.extend(
+        (FIRST_COLUMN..)
+            .zip(COLUMNS)
+            .map(|(id, name)| NestedField::optional(id, name, string())),
+    );
+    fields.push(NestedField::required(EVENT, "event", string()).with_doc("the LogEvent as JSON, as it was received"));
+    Schema::builder().with_fields(fields.into_iter().map(Arc::new)).build()
+}

@@ -1,0 +1,6 @@
+//! The vocabulary: names, events, findings, activity. No input or output, no async, no SDK types.
+
+pub mod activity;
+pub mod event;
+pub mod finding;
+pub mod loose;

@@ -1,0 +1,163 @@
+//! Every effect of the program as a small trait, with the promises that both the embedded and the AWS adapter keep.
+//!
+//! Lives here: traits, the messages that cross them, and the one error type. Must not live here: any adapter, any decision.
+
+use std::any::Any;
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::finding::Notification;
+
+/// What a caller may branch on when an effect fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The thing named does not exist.
+    NotFound,
+    /// Somebody else changed it first: read again and decide again.
+    Conflict,
+    /// The service asked for fewer calls; the same call may succeed later.
+    Throttled,
+    /// The caller's credentials do not allow it.
+    Denied,
+    /// The request or the stored data is malformed; a repeat fails the same way.
+    Invalid,
+    /// The service or the disk did not answer; a repeat may succeed.
+    Unavailable,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotFound => "not found",
+            Self::Conflict => "conflict",
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::Unavailable => "unavailable",
+        })
+    }
+}
+
+/// One failed effect: the kind to branch on, the operation in words (`read object segments/…`), and the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{op}: {kind}")]
+pub struct Error {
+    pub kind: Kind,
+    pub op: String,
+    #[source]
+    pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error without a deeper cause.
+    pub fn new(kind: Kind, op: impl Into<String>) -> Self {
+        Self {
+            kind,
+            op: op.into(),
+            source: None,
+        }
+    }
+
+    /// An error that keeps its cause.
+    pub fn caused(
+        kind: Kind,
+        op: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            kind,
+            op: op.into(),
+            source: Some(source.into()),
+        }
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// One delivery of a message. The same message may be delivered again until its receipt is acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    pub body: String,
+    pub receipt: Receipt,
+    /// 1 at the first delivery.
+    pub attempt: u32,
+}
+
+/// Names one delivery of one message. Only the newest delivery's receipt acknowledges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt(pub String);
+
+/// Messages by state, as the queue counts them at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct QueueDepth {
+    pub visible: u64,
+    pub in_flight: u64,
+    pub dead: u64,
+}
+
+/// The tenant's event queue, with the semantics of SQS standard queues: at least once, unordered.
+///
+/// A received message is hidden for the visibility timeout, then delivered again. A message received more often than the
+/// receive limit moves to the dead-letter queue instead of being delivered.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Up to `max` messages that are visible now; an empty list when there are none.
+    async fn receive(&self, max: usize) -> Result<Vec<Message>>;
+    /// Removes these deliveries for good. A receipt that is out of date is ignored: its message was delivered again.
+    async fn acknowledge(&self, receipts: &[Receipt]) -> Result<()>;
+    /// Hides these deliveries for `hidden` from now on.
+    async fn extend(&self, receipts: &[Receipt], hidden: Duration) -> Result<()>;
+    async fn depth(&self) -> Result<QueueDepth>;
+}
+
+/// What must be true of the stored object for a write to happen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    None,
+    /// No object has this key.
+    Absent,
+    /// The object is the one that was read with this version.
+    Is(Version),
+}
+
+/// An opaque version of an object's content, as S3's `ETag`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub String);
+
+/// The tenant's objects, under keys like `segments/00000007.jsonl.zst`. A write is atomic and durable once it returned.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// `None` when no object has this key.
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>>;
+    /// Fails with [`Kind::Conflict`] when the precondition does not hold; nothing is written then.
+    async fn put(&self, key: &str, bytes: Vec<u8>, precondition: Precondition) -> Result<Version>;
+    /// Keys that start with `prefix` and sort after `after`, in byte order, `limit` at most.
+    async fn list(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
+    /// Deleting what is not there succeeds.
+    async fn delete(&self, key: &str) -> Result<()>;
+}
+
+/// Delivers notifications to the tenant's routes. A notification's id is its idempotency key: the receiver keeps one.
+#[async_trait]
+pub trait Notifier: Send + Sync {
+    /// Returns the names of the routes that took it. Delivering the same id again changes nothing.
+    async fn deliver(&self, notification: &Notification) -> Result<Vec<String>>;
+}
+
+/// Held while a role works on a tenant; released when dropped, also when the process dies.
+pub struct LeaseGuard(pub Box<dyn Any + Send>);
+
+/// Keeps two runs of one role from working on one tenant at once.
+#[async_trait]
+pub trait Leases: Send + Sync {
+    /// `None` when another run holds it.
+    async fn acquire(&self, role: &str) -> Result<Option<LeaseGuard>>;
+}
+
+/// Where the program learns what time it is.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> Timestamp;
+}

@@ -1,0 +1,152 @@
+//! The Activity table: each row once, whoever writes it and however often.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use iceberg::Catalog;
+use oort_streams::lake::{self, Lake, Query, Rows, Written, commit};
+use oort_streams::local::catalog;
+use oort_streams::model::activity::{Activity, ActivityRow, Watermark};
+use oort_streams::ports::Kind;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+struct Table {
+    folder: TempDir,
+    lake: Lake,
+    runs: std::cell::Cell<u32>,
+}
+
+impl Table {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let catalog: Arc<dyn Catalog> = catalog::open(folder.path()).await.unwrap();
+        Self {
+            lake: Lake::new(catalog, "acme"),
+            folder,
+            runs: 0.into(),
+        }
+    }
+
+    fn rows(&self, events: &[String]) -> (Rows, TempDir) {
+        self.runs.set(self.runs.get() + 1);
+        let scratch = tempfile::tempdir_in(self.folder.path()).unwrap();
+        let mut rows = Rows::new(scratch.path(), &format!("run-{}", self.runs.get()));
+        for event in events {
+            let activity = Activity::parse(event).unwrap();
+            for subject in activity.subjects() {
+                rows.push(&activity, &subject, event).unwrap();
+            }
+        }
+        (rows, scratch)
+    }
+
+    async fn write(&self, events: &[String], watermark: u64) -> Written {
+        let (rows, _scratch) = self.rows(events);
+        rows.commit(&self.lake, |old| old.max(Watermark(watermark)))
+            .await
+            .unwrap()
+    }
+
+    async fn read(&self, user: &str) -> Vec<ActivityRow> {
+        lake::activity(&self.lake, Query { user, limit: 10_000 }).await.unwrap()
+    }
+}
+
+fn event(uuid: u32, day: u32, actor: &str, target: &str) -> String {
+    serde_json::json!({
+        "uuid": format!("event-{uuid}"),
+        "published": format!("2026-10-{:02}T{:02}:00:00.{:03}Z", day % 28 + 1, uuid % 24, uuid % 1000),
+        "eventType": "user.session.start",
+        "actor": {"id": actor, "type": "User", "alternateId": format!("{actor}@Example.com")},
+        "target": [{"id": target, "type": "User", "alternateId": format!("{target}@example.com")}],
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn rows_come_back_newest_first_by_id_and_by_login() {
+    let table = Table::new().await;
+    let events = [
+        event(1, 1, "ann", "bob"),
+        event(2, 3, "ann", "ann"),
+        event(3, 2, "bob", "cy"),
+    ];
+    assert_eq!(table.write(&events, 1).await, Written { offered: 5, added: 5 });
+    let uuids = |rows: Vec<ActivityRow>| rows.into_iter().map(|row| row.event_uuid).collect::<Vec<_>>();
+    assert_eq!(uuids(table.read("ann").await), ["event-2", "event-1"]);
+    assert_eq!(uuids(table.read("ANN@example.COM").await), ["event-2", "event-1"]);
+    assert_eq!(uuids(table.read("bob").await), ["event-3", "event-1"]);
+    assert_eq!(uuids(table.read("nobody").await), [""; 0]);
+    let row = &table.read("bob").await[1];
+    assert_eq!(
+        (row.column("user_role"), row.column("actor_login")),
+        ("target", "ann@Example.com")
+    );
+    assert_eq!(
+        row.event,
+        serde_json::from_str::<serde_json::Value>(&events[0]).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_commit_on_an_older_snapshot_is_refused() {
+    let table = Table::new().await;
+    table.write(&[event(1, 1, "ann", "bob")], 1).await;
+    let stale = table.lake.load().await.unwrap().unwrap();
+    table.write(&[event(2, 1, "ann", "bob")], 2).await;
+    let catalog = catalog::open(table.folder.path()).await.unwrap();
+    let refused = commit::append(&catalog, &stale, Vec::new(), Watermark(9))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict);
+    let now = table.lake.load().await.unwrap().unwrap();
+    assert_eq!(commit::watermark(&now), Watermark(2));
+}
+
+#[tokio::test]
+async fn writers_at_the_same_time_double_nothing() {
+    let table = Table::new().await;
+    let events: Vec<_> = (0..40).map(|n| event(n, n, "ann", "bob")).collect();
+    let (first, _a) = table.rows(&events[..30]);
+    let (second, _b) = table.rows(&events[10..]);
+    let (one, two) = tokio::join!(
+        first.commit(&table.lake, |old| old.max(Watermark(5))),
+        second.commit(&table.lake, |old| old),
+    );
+    assert_eq!(one.unwrap().added + two.unwrap().added, 80);
+    assert_eq!(table.read("ann").await.len(), 40);
+    let now = table.lake.load().await.unwrap().unwrap();
+    assert_eq!(commit::watermark(&now), Watermark(5));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn at_least_once_in_exactly_once_out(
+        batches in prop::collection::vec(prop::collection::vec((0_u32..30, 0_u32..4), 0..25), 1..5),
+    ) {
+        // What an event says depends on its number alone, so a number drawn twice is a repeat.
+        let make = |(number, _): &(u32, u32)| event(*number, number / 8, &format!("user-{}", number % 3), &format!("user-{}", number % 5));
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let table = Table::new().await;
+            let mut expected = BTreeSet::new();
+            for (index, batch) in batches.iter().enumerate() {
+                let events: Vec<_> = batch.iter().map(make).collect();
+                table.write(&events, index as u64).await;
+                for text in &events {
+                    let activity = Activity::parse(text).unwrap();
+                    let value: serde_json::Value = serde_json::from_str(text).unwrap();
+                    expected.extend(activity.subjects().iter().map(|s| (s.id.to_owned(), value["uuid"].as_str().unwrap().to_owned())));
+                }
+            }
+            let mut found = Vec::new();
+            for user in 0..5 {
+                found.extend(table.read(&format!("user-{user}")).await.into_iter().map(|row| (row.user_id, row.event_uuid)));
+            }
+            found.sort();
+            assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+        });
+    }
+}
