@@ -1,7 +1,14 @@
-pub mod lake;
+//! Okta log streams for the Oort identity security platform: the stacks that receive them, and the runtime that those
+//! stacks launch.
+//!
+//! cli chooses; deploy and runtime decide; model names; ports ask; local answers. The directions in which a room may use
+//! another stand in `ARCHITECTURE.md` and are kept by a test.
+
 pub mod model;
 pub mod ports;
-pub mod local {
-    pub mod catalog;
-    pub mod export;
-}
+pub mod telemetry;
+
+pub mod lake;
+pub mod runtime;
+
+pub mod local;

@@ -1,13 +1,15 @@
-//! Where events rest: segments of raw events, and the Activity table on Iceberg.
+//! Where events rest: segments of raw events, what was set aside, and the Activity table on Iceberg.
 //!
 //! Lives here: file formats, the table's schema, sorted and bounded-memory writing and reading. Must not live here:
 //! which catalog or storage is used (it is handed in), and when to compact or refresh.
 
 pub mod commit;
 mod existing;
+pub mod objects;
 mod read;
 mod row;
 pub mod segment;
+pub mod set_aside;
 mod sort;
 mod table;
 mod write;

@@ -1,0 +1,147 @@
+//! The hourly analysis: land what waits in the queue, run the rules over what is new, store findings, notify.
+//!
+//! Detection follows the segments, not the queue: a run that died after acknowledging is caught up by the next one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::lake::objects::{decode, encode};
+use crate::lake::segment;
+use crate::model::event::{Head, Unusable, detail};
+use crate::model::finding::{Finding, finding_id};
+use crate::ports::{Error, Kind, Notifier, Objects, Precondition, Queue, QueueDepth, Result, Version};
+use crate::runtime::detect::{OktaEvent, RuleSet};
+use crate::runtime::findings;
+use crate::runtime::ingest::Ingest;
+use crate::runtime::notify::{self, Deliveries};
+
+const STATE_KEY: &str = "detector/state.json";
+
+/// What one run needs.
+pub struct Analysis<'a> {
+    pub tenant: &'a str,
+    pub queue: &'a dyn Queue,
+    pub objects: &'a dyn Objects,
+    pub notifier: &'a dyn Notifier,
+    pub rules: &'a RuleSet,
+}
+
+/// Counts of one run. Received = landed + set aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    pub segments: u64,
+    pub landed: u64,
+    pub set_aside: u64,
+    /// Events that the rules looked at, those of an interrupted run's segments included.
+    pub evaluated: u64,
+    pub new_findings: u64,
+    pub known_findings: u64,
+    pub notified: u64,
+    pub routed: u64,
+    /// Notifications that no route took yet; they are tried again by the next run.
+    pub waiting_notifications: u64,
+    /// The queue as the run left it.
+    pub queue: QueueDepth,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The first segment that the rules have not seen.
+    next_segment: u64,
+}
+
+impl Analysis<'_> {
+    /// One run. The caller holds the tenant's ingest lease.
+    pub async fn run(&self) -> Result<Report> {
+        let mut report = Report::default();
+        let (state, mut version) = self.load_state().await?;
+        let mut ingest = Ingest::open(self.queue, self.objects, state.next_segment).await?;
+        for number in state.next_segment..ingest.next_number() {
+            let mut lines = segment::Lines::open(self.objects, number).await?;
+            while let Some(line) = lines.next_line()? {
+                self.evaluate(line, &mut report).await?;
+            }
+            version = self.save_state(number + 1, version).await?;
+        }
+        while let Some(landed) = ingest.land().await? {
+            report.segments += 1;
+            report.landed += landed.events;
+            report.set_aside += landed.set_aside;
+            for line in landed.lines.lines() {
+                self.evaluate(line, &mut report).await?;
+            }
+            version = self.save_state(landed.number + 1, version).await?;
+        }
+        let Deliveries {
+            delivered,
+            routed,
+            waiting,
+        } = notify::deliver(self.objects, self.notifier).await?;
+        report.notified = delivered;
+        report.routed = routed;
+        report.waiting_notifications = waiting;
+        report.queue = self.queue.depth().await?;
+        Ok(report)
+    }
+
+    async fn evaluate(&self, line: &str, report: &mut Report) -> Result<()> {
+        report.evaluated += 1;
+        for finding in find(self.tenant, self.rules, line).map_err(unreadable)? {
+            if findings::store(self.objects, &finding).await? {
+                report.new_findings += 1;
+            } else {
+                report.known_findings += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_state(&self) -> Result<(State, Precondition)> {
+        match self.objects.get(STATE_KEY).await? {
+            None => Ok((State::default(), Precondition::Absent)),
+            Some((bytes, version)) => Ok((decode(STATE_KEY, &bytes)?, Precondition::Is(version))),
+        }
+    }
+
+    async fn save_state(&self, next_segment: u64, expected: Precondition) -> Result<Precondition> {
+        let bytes = encode(&State { next_segment })?;
+        let version: Version = self.objects.put(STATE_KEY, bytes, expected).await?;
+        Ok(Precondition::Is(version))
+    }
+}
+
+/// What the rules find in one line of a segment.
+fn find(tenant: &str, rules: &RuleSet, line: &str) -> std::result::Result<Vec<Finding>, Unusable> {
+    let text = detail(line).ok_or(Unusable::NoDetail)?;
+    let matches = rules.evaluate(&OktaEvent::new(text.as_bytes()));
+    if matches.is_empty() {
+        return Ok(Vec::new());
+    }
+    let head = Head::parse(text)?;
+    let event: serde_json::Value = serde_json::from_str(text).map_err(|error| Unusable::NotJson(error.to_string()))?;
+    Ok(matches
+        .into_iter()
+        .map(|matched| Finding {
+            id: finding_id(tenant, &matched.rule_id, &head.uuid),
+            tenant: tenant.to_owned(),
+            matched,
+            published: head.published,
+            event_uuid: head.uuid.to_string(),
+            event_type: head.event_type.to_string(),
+            actor: actor(&event),
+            event: event.clone(),
+        })
+        .collect())
+}
+
+fn actor(event: &serde_json::Value) -> String {
+    ["/actor/alternateId", "/actor/id"]
+        .into_iter()
+        .filter_map(|path| event.pointer(path)?.as_str())
+        .find(|text| !text.is_empty())
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn unreadable(reason: Unusable) -> Error {
+    Error::caused(Kind::Invalid, "read a line of a segment", reason)
+}

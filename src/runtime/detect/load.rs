@@ -1,0 +1,367 @@
+//! From the text of Sigma files to compiled rules, with every problem and every warning tied to its file and line.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use rsigma_eval::{CompiledRule, compile_rule};
+use rsigma_parser::{
+    ConditionExpr, Detection, DetectionItem, Detections, Level, Modifier, SigmaCollection, SigmaRule, SigmaValue,
+    Status, parse_sigma_yaml,
+};
+
+use super::RuleFile;
+use super::needles::{Needs, needs};
+
+/// What is to be said of one place in a rule file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    pub path: String,
+    /// From 1. The document's first line where the place is not known better.
+    pub line: usize,
+    pub why: String,
+    /// The next thing to do.
+    pub hint: String,
+}
+
+impl fmt::Display for Remark {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}: {} ({})", self.path, self.line, self.why, self.hint)
+    }
+}
+
+/// A rule that is ready to run.
+pub struct LoadedRule {
+    pub compiled: CompiledRule,
+    pub needs: Needs,
+    pub id: String,
+    pub level: Level,
+}
+
+/// What became of all files.
+#[derive(Default)]
+pub struct Loaded {
+    pub rules: Vec<LoadedRule>,
+    pub problems: Vec<Remark>,
+    pub warnings: Vec<Remark>,
+}
+
+/// Reads every document of every file. A file with problems does not keep the others from being read.
+pub fn load(files: &[RuleFile]) -> Loaded {
+    let mut loaded = Loaded::default();
+    let mut places = HashMap::new();
+    for file in files {
+        let documents = documents(&file.text);
+        if documents.is_empty() {
+            let at = Place {
+                path: &file.path,
+                first_line: 1,
+                text: "",
+            };
+            loaded
+                .problems
+                .push(at.remark("", "the file holds no rule", "write a rule into it or delete it"));
+        }
+        for (first_line, text) in documents {
+            let place = Place {
+                path: &file.path,
+                first_line,
+                text,
+            };
+            read_document(&place, &mut loaded, &mut places);
+        }
+    }
+    loaded
+}
+
+/// One YAML document of a file.
+struct Place<'a> {
+    path: &'a str,
+    first_line: usize,
+    text: &'a str,
+}
+
+impl Place<'_> {
+    /// A remark on the first line that holds `mark`, or on the document's first line.
+    fn remark(&self, mark: &str, why: impl Into<String>, hint: &str) -> Remark {
+        let offset = self
+            .text
+            .lines()
+            .position(|line| !mark.is_empty() && line.contains(mark));
+        Remark {
+            path: self.path.to_owned(),
+            line: self.first_line + offset.unwrap_or(0),
+            why: why.into(),
+            hint: hint.to_owned(),
+        }
+    }
+}
+
+/// Each document that holds more than comments, with the number of its first line that does.
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut start = (1, 0);
+    let mut at = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        at += line.len();
+        if line.trim_end() == "---" || line.starts_with("--- ") {
+            found.push((start.0, &text[start.1..at - line.len()]));
+            start = (index + 2, at);
+        }
+    }
+    found.push((start.0, &text[start.1..]));
+    found
+        .into_iter()
+        .filter_map(|(line, text)| trimmed(line, text))
+        .collect()
+}
+
+fn trimmed(first_line: usize, text: &str) -> Option<(usize, &str)> {
+    let mut at = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let content = line.trim();
+        if !content.is_empty() && !content.starts_with('#') {
+            return Some((first_line + index, &text[at..]));
+        }
+        at += line.len();
+    }
+    None
+}
+
+fn read_document(place: &Place<'_>, loaded: &mut Loaded, places: &mut HashMap<String, String>) {
+    // Blank lines in front make the line numbers of the YAML reader those of the file.
+    let parsed = parse_sigma_yaml(&format!("{}{}", "\n".repeat(place.first_line - 1), place.text));
+    let collection = match parsed {
+        Ok(collection) if collection.errors.is_empty() => collection,
+        Ok(SigmaCollection { errors, .. }) => return unreadable(place, errors, loaded),
+        Err(error) => return unreadable(place, vec![error.to_string()], loaded),
+    };
+    if !collection.correlations.is_empty() {
+        loaded.problems.push(place.remark(
+            "correlation:",
+            "correlation rules are not supported: each event is judged by itself",
+            "take the file out, or keep only the rules it refers to",
+        ));
+    } else if !collection.filters.is_empty() {
+        loaded.problems.push(place.remark(
+            "filter:",
+            "Sigma filters are not supported",
+            "write the exception into the rule's own condition",
+        ));
+    } else if collection.rules.is_empty() {
+        loaded.problems.push(place.remark(
+            "action:",
+            "collection actions are not supported",
+            "write each rule out in full",
+        ));
+    }
+    for rule in collection.rules {
+        read_rule(place, rule, loaded, places);
+    }
+}
+
+/// A document that cannot be read is a problem unless it says that it is not meant for Okta.
+fn unreadable(place: &Place<'_>, errors: Vec<String>, loaded: &mut Loaded) {
+    let product = place.text.lines().find_map(|line| line.trim().strip_prefix("product:"));
+    let product = product.map(|name| name.trim().trim_matches(['\'', '"']));
+    if let Some(other) = product.filter(|name| !name.eq_ignore_ascii_case("okta")) {
+        return loaded.warnings.push(not_okta(place, other));
+    }
+    for why in errors {
+        let remark = place.remark(mark_of(&why), why.as_str(), "correct the rule, or take the file out");
+        let line = yaml_line(&why).unwrap_or(remark.line);
+        loaded.problems.push(Remark { line, ..remark });
+    }
+}
+
+/// The part of an error text that is likely to stand in the rule: what is quoted, else the key it speaks of.
+fn mark_of(why: &str) -> &str {
+    let quoted = why.split('\'').nth(1).filter(|text| !text.is_empty());
+    let of_condition = why.contains("ondition") || why.contains("detection identifier");
+    quoted.unwrap_or(if of_condition { "condition:" } else { "" })
+}
+
+/// The line in `... at line 7 column 3`.
+fn yaml_line(why: &str) -> Option<usize> {
+    let (_, rest) = why.split_once(" at line ")?;
+    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn not_okta(place: &Place<'_>, product: &str) -> Remark {
+    place.remark(
+        "product:",
+        format!("the rule is for the log source `{product}`, not for Okta: ignored"),
+        "nothing to do, or set logsource.product to okta",
+    )
+}
+
+fn read_rule(place: &Place<'_>, mut rule: SigmaRule, loaded: &mut Loaded, places: &mut HashMap<String, String>) {
+    let product = rule.logsource.product.as_deref().unwrap_or("none");
+    if !product.eq_ignore_ascii_case("okta") {
+        return loaded.warnings.push(not_okta(place, product));
+    }
+    let problems = problems_of(place, &rule, places);
+    if !problems.is_empty() {
+        return loaded.problems.extend(problems);
+    }
+    loaded.warnings.extend(warnings_of(place, &rule));
+    for placeholder in silence_placeholders(&mut rule.detection) {
+        let why = format!("the placeholder {placeholder} has no value: a comparison with it matches nothing");
+        loaded
+            .warnings
+            .push(place.remark(&placeholder, why, "write the values in its place and take `expand` off"));
+    }
+    let id = rule.id.clone().unwrap_or_default();
+    match compile_rule(&rule) {
+        Ok(compiled) => loaded.rules.push(LoadedRule {
+            needs: needs(&rule),
+            compiled,
+            id,
+            level: rule.level.unwrap_or(Level::Medium),
+        }),
+        Err(error) => {
+            let why = error.to_string();
+            loaded
+                .problems
+                .push(place.remark(mark_of(&why), why.as_str(), "correct the detection"));
+        }
+    }
+}
+
+fn problems_of(place: &Place<'_>, rule: &SigmaRule, places: &mut HashMap<String, String>) -> Vec<Remark> {
+    let mut problems = Vec::new();
+    match rule.id.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
+        None => problems.push(place.remark(
+            "title:",
+            "the rule has no `id`",
+            "add `id:` with a random UUID: findings are told apart by it",
+        )),
+        Some(id) => {
+            let here = place.remark(id, "", "");
+            let here = format!("{}:{}", here.path, here.line);
+            if let Some(first) = places.get(&id.to_ascii_lowercase()) {
+                problems.push(place.remark(
+                    id,
+                    format!("the id {id} is taken by {first}"),
+                    "give one of the two rules an id of its own",
+                ));
+            } else {
+                places.insert(id.to_ascii_lowercase(), here);
+            }
+        }
+    }
+    if rsigma_parser::array_matching_enabled(rule.sigma_version) {
+        problems.push(place.remark(
+            "sigma-version:",
+            "the rule is written for Sigma 3 or later",
+            "write it for Sigma 2, or take the file out",
+        ));
+    }
+    if rule.detection.timeframe.is_some() {
+        problems.push(place.remark(
+            "timeframe:",
+            "`timeframe` is not supported: each event is judged by itself",
+            "take it off, or take the file out",
+        ));
+    }
+    if rule.detection.conditions.is_empty() {
+        problems.push(place.remark(
+            "condition:",
+            "the rule has no condition",
+            "name the detections that must match",
+        ));
+    }
+    for pattern in rule
+        .detection
+        .conditions
+        .iter()
+        .flat_map(|condition| empty_selectors(condition, &rule.detection))
+    {
+        problems.push(place.remark(
+            "condition:",
+            format!("`of {pattern}` in the condition names no detection"),
+            "correct the name",
+        ));
+    }
+    problems
+}
+
+fn warnings_of(place: &Place<'_>, rule: &SigmaRule) -> Vec<Remark> {
+    let mut warnings = Vec::new();
+    if rule.level.is_none() {
+        warnings.push(place.remark("title:", "the rule has no `level`: medium is taken", "add `level:`"));
+    }
+    if let Some(status @ (Status::Deprecated | Status::Unsupported)) = rule.status {
+        let name = if status == Status::Deprecated {
+            "deprecated"
+        } else {
+            "unsupported"
+        };
+        warnings.push(place.remark(
+            "status:",
+            format!("the rule's authors call it {name}"),
+            "look for its successor",
+        ));
+    }
+    warnings
+}
+
+/// `all of filter_*` without any `filter_...` would hold for every event.
+fn empty_selectors(condition: &ConditionExpr, detections: &Detections) -> Vec<String> {
+    match condition {
+        ConditionExpr::And(parts) | ConditionExpr::Or(parts) => parts
+            .iter()
+            .flat_map(|part| empty_selectors(part, detections))
+            .collect(),
+        ConditionExpr::Not(inner) => empty_selectors(inner, detections),
+        ConditionExpr::Selector { pattern, .. }
+            if !detections.named.keys().any(|name| pattern.matches_detection_name(name)) =>
+        {
+            vec![pattern.to_string()]
+        }
+        ConditionExpr::Selector { .. } | ConditionExpr::Identifier(_) => Vec::new(),
+    }
+}
+
+/// Takes each value with a placeholder out of its comparison and returns the placeholders.
+fn silence_placeholders(detections: &mut Detections) -> Vec<String> {
+    let mut found: Vec<String> = detections.named.values_mut().flat_map(silence_detection).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn silence_detection(detection: &mut Detection) -> Vec<String> {
+    match detection {
+        Detection::AllOf(items) => items.iter_mut().flat_map(silence_item).collect(),
+        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter_mut().flat_map(silence_detection).collect(),
+        Detection::ArrayMatch { body, .. } => silence_detection(body),
+        Detection::Conditional { named, .. } => named.values_mut().flat_map(silence_detection).collect(),
+        Detection::Keywords(_) => Vec::new(),
+    }
+}
+
+fn silence_item(item: &mut DetectionItem) -> Vec<String> {
+    if !item.field.has_modifier(Modifier::Expand) {
+        return Vec::new();
+    }
+    item.field.modifiers.retain(|modifier| *modifier != Modifier::Expand);
+    let placeholders: Vec<String> = item.values.iter().filter_map(placeholder).collect();
+    item.values.retain(|value| placeholder(value).is_none());
+    // What is left of `all` or of a negation would match more than its author meant; no value at all matches nothing.
+    let widened = item.field.has_modifier(Modifier::All) || item.field.has_modifier(Modifier::Neq);
+    if !placeholders.is_empty() && (widened || item.values.is_empty()) {
+        item.values.clear();
+        item.field.modifiers.clear();
+    }
+    placeholders
+}
+
+/// `%name%` in a value.
+fn placeholder(value: &SigmaValue) -> Option<String> {
+    let SigmaValue::String(text) = value else {
+        return None;
+    };
+    let (_, rest) = text.original.split_once('%')?;
+    let (name, _) = rest.split_once('%')?;
+    Some(format!("%{name}%"))
+}

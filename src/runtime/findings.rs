@@ -1,0 +1,44 @@
+//! Findings as objects, one each, under a key that derives from the finding: storing the same finding again changes
+//! nothing and is told apart from storing a new one.
+
+use crate::lake::objects::{encode, keys, read};
+use crate::model::finding::Finding;
+use crate::ports::{Error, Kind, Objects, Precondition, Result};
+use crate::runtime::notify;
+
+const PREFIX: &str = "findings/";
+
+fn key(finding: &Finding) -> String {
+    format!("{PREFIX}{}/{}.json", finding.published.strftime("%Y-%m-%d"), finding.id)
+}
+
+/// Stores a finding and queues its notification; `false` when the finding was known.
+///
+/// The notification is queued first: a run that dies between the two queues it again, under the same id, when it is
+/// repeated, and a finding that is stored has always had its notification queued.
+pub async fn store(objects: &dyn Objects, finding: &Finding) -> Result<bool> {
+    let key = key(finding);
+    if objects.get(&key).await?.is_some() {
+        return Ok(false);
+    }
+    notify::queue(objects, &finding.notification()).await?;
+    match objects.put(&key, encode(finding)?, Precondition::Absent).await {
+        Ok(_) => Ok(true),
+        Err(Error {
+            kind: Kind::Conflict, ..
+        }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// All findings, newest first.
+pub async fn all(objects: &dyn Objects) -> Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    for key in keys(objects, PREFIX).await? {
+        if let Some(finding) = read::<Finding>(objects, &key).await? {
+            findings.push(finding);
+        }
+    }
+    findings.sort_by(|a, b| b.published.cmp(&a.published).then_with(|| a.id.cmp(&b.id)));
+    Ok(findings)
+}

@@ -1,0 +1,10 @@
+//! What the stacks launch: landing events, the hourly analysis, notifications, the daily compaction, and the refresh of
+//! one user. Reaches the world through ports and the lake only.
+
+pub mod analysis;
+pub mod compact;
+pub mod detect;
+pub mod findings;
+pub mod ingest;
+pub mod notify;
+pub mod refresh;

@@ -1,0 +1,212 @@
+//! The shipped rules against their own test events, and SigmaHQ's rules as they are.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use oort_streams::runtime::detect::shipped::shipped;
+use oort_streams::runtime::detect::{OktaEvent, RuleFile, RuleSet};
+use serde_json::{Value, json};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The rule files of a folder, by name.
+fn rule_files(folder: &Path) -> Vec<RuleFile> {
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yml"));
+    paths.sort();
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
+    paths
+        .iter()
+        .map(|path| RuleFile {
+            path: name(path),
+            text: fs::read_to_string(path).unwrap(),
+        })
+        .collect()
+}
+
+fn fired(rules: &RuleSet, event: &Value) -> Vec<String> {
+    let raw = event.to_string();
+    rules
+        .evaluate(&OktaEvent::new(raw.as_bytes()))
+        .into_iter()
+        .map(|found| found.rule_id)
+        .collect()
+}
+
+#[test]
+fn every_rule_of_the_folder_is_inside_the_binary_as_it_is() {
+    let on_disk = rule_files(&root().join("detections"));
+    let inside: Vec<RuleFile> = shipped();
+    assert_eq!(on_disk.len(), inside.len());
+    for (file, shipped) in on_disk.iter().zip(&inside) {
+        assert_eq!(format!("detections/{}", file.path), shipped.path);
+        assert_eq!(file.text, shipped.text, "{}", file.path);
+    }
+    let rules = RuleSet::load(&inside).unwrap();
+    assert!(
+        rules.len() >= 10 && rules.warnings().is_empty(),
+        "{:?}",
+        rules.warnings()
+    );
+}
+
+#[test]
+fn every_rule_fires_on_its_matching_events_and_on_no_other_of_its_events() {
+    let all = RuleSet::load(&shipped()).unwrap();
+    for file in rule_files(&root().join("detections")) {
+        let events = root()
+            .join("detections")
+            .join(file.path.replace(".yml", ".events.json"));
+        let text = fs::read_to_string(&events).expect("events beside the rule");
+        let events: BTreeMap<String, Vec<Value>> = serde_json::from_str(&text).unwrap();
+        let rule = RuleSet::load(std::slice::from_ref(&file)).unwrap();
+        let id = rule.ids().next().unwrap().to_owned();
+        for (kind, expected) in [("match", true), ("no_match", false)] {
+            assert!(
+                events[kind].len() >= 2,
+                "{}: two events of `{kind}` at least",
+                file.path
+            );
+            for event in &events[kind] {
+                for key in ["uuid", "published", "eventType"] {
+                    assert!(event[key].is_string(), "{}: `{key}` of {event}", file.path);
+                }
+                assert_eq!(
+                    fired(&rule, event).contains(&id),
+                    expected,
+                    "{} {kind}: {event}",
+                    file.path
+                );
+                assert_eq!(
+                    fired(&all, event).contains(&id),
+                    expected,
+                    "{} among all, {kind}: {event}",
+                    file.path
+                );
+            }
+        }
+    }
+}
+
+/// What SigmaHQ's rules look for, by file.
+fn sigmahq_events() -> BTreeMap<&'static str, Value> {
+    let typed = |event_type: &str| json!({"eventType": event_type});
+    BTreeMap::from([
+        (
+            "okta_admin_activity_from_proxy_query.yml",
+            json!({"debugContext": {"debugData": "{requestId=a, requestUri=/admin/users}"}, "securityContext": {"isProxy": true}}),
+        ),
+        (
+            "okta_admin_role_assigned_to_user_or_group.yml",
+            typed("group.privilege.grant"),
+        ),
+        (
+            "okta_admin_role_assignment_created.yml",
+            typed("iam.resourceset.bindings.add"),
+        ),
+        ("okta_api_token_created.yml", typed("system.api_token.create")),
+        ("okta_api_token_revoked.yml", typed("system.api_token.revoke")),
+        (
+            "okta_application_modified_or_deleted.yml",
+            typed("application.lifecycle.delete"),
+        ),
+        (
+            "okta_application_sign_on_policy_modified_or_deleted.yml",
+            typed("application.policy.sign_on.update"),
+        ),
+        (
+            "okta_apt_suspicious_user_creation.yml",
+            json!({"eventType": "user.lifecycle.create", "target": [{"type": "User", "displayName": "svc_network_backup 1"}, {"displayName": "x"}]}),
+        ),
+        (
+            "okta_fastpass_phishing_detection.yml",
+            json!({"eventType": "user.authentication.auth_via_mfa", "outcome": {"result": "FAILURE", "reason": "FastPass declined phishing attempt"}}),
+        ),
+        (
+            "okta_identity_provider_created.yml",
+            typed("system.idp.lifecycle.create"),
+        ),
+        ("okta_mfa_reset_or_deactivated.yml", typed("user.mfa.factor.reset_all")),
+        ("okta_network_zone_deactivated_or_deleted.yml", typed("zone.delete")),
+        (
+            "okta_new_behaviours_admin_console.yml",
+            json!({"eventType": "policy.evaluate_sign_on", "target": [{"displayName": "Policy"}, {"displayName": "Okta Admin Console"}],
+            "debugContext": {"debugData": {"behaviors": {"New Device": "POSITIVE"}}}}),
+        ),
+        (
+            "okta_password_health_report_query.yml",
+            json!({"debugContext": {"debugData": {"requestUri": "/reports/password-health/async_csv_download_schedule"}}}),
+        ),
+        (
+            "okta_password_in_alternateid_field.yml",
+            json!({"legacyEventType": "core.user_auth.login_failed", "actor": {"alternateId": "Secret#1"}}),
+        ),
+        ("okta_policy_modified_or_deleted.yml", typed("policy.lifecycle.update")),
+        ("okta_policy_rule_modified_or_deleted.yml", typed("policy.rule.delete")),
+        ("okta_security_threat_detected.yml", typed("security.threat.detected")),
+        (
+            "okta_session_impersonation_granted.yml",
+            json!({"eventType": "user.session.impersonation.grant", "actor": {"alternateId": "admin@example.com"}}),
+        ),
+        (
+            "okta_suspicious_activity_enduser_report.yml",
+            typed("user.account.report_suspicious_activity_by_enduser"),
+        ),
+        (
+            "okta_unauthorized_access_to_app.yml",
+            json!({"displayMessage": "User attempted unauthorized access to app"}),
+        ),
+        (
+            "okta_user_account_locked_out.yml",
+            json!({"displayMessage": "Max sign in attempts exceeded"}),
+        ),
+        ("okta_user_created.yml", typed("user.lifecycle.create")),
+        (
+            "okta_user_session_start_via_anonymised_proxy.yml",
+            json!({"eventType": "user.session.start", "securityContext": {"isProxy": true}}),
+        ),
+    ])
+}
+
+#[test]
+fn sigmahqs_okta_rules_load_as_they_are_and_each_fires() {
+    let folder = root().join("../shared/sigmahq-okta");
+    if !folder.is_dir() {
+        eprintln!("skipped: no copy of SigmaHQ's rules at {}", folder.display());
+        return;
+    }
+    let files = rule_files(&folder);
+    let mut all = files.clone();
+    all.extend(shipped());
+    let all = RuleSet::load(&all).unwrap();
+    let said: Vec<String> = all.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("%legtimate_identifiers%"), "{said:?}");
+    let events = sigmahq_events();
+    for file in &files {
+        let rule = RuleSet::load(std::slice::from_ref(file)).unwrap();
+        let id = rule.ids().next().unwrap().to_owned();
+        let event = events.get(file.path.as_str()).expect("an event for each rule");
+        assert_eq!(fired(&rule, event), [id.as_str()], "{}", file.path);
+        assert!(fired(&all, event).contains(&id), "{} among all", file.path);
+        assert_eq!(
+            fired(&rule, &json!({"eventType": "user.session.end"})),
+            Vec::<String>::new(),
+            "{}",
+            file.path
+        );
+    }
+    let by_okta = json!({"eventType": "user.session.impersonation.grant", "actor": {"alternateId": "system@okta.com"}});
+    let own: Vec<String> = RuleSet::load(&shipped()).unwrap().ids().map(str::to_owned).collect();
+    let theirs: Vec<String> = fired(&all, &by_okta)
+        .into_iter()
+        .filter(|id| !own.contains(id))
+        .collect();
+    assert!(theirs.is_empty(), "{theirs:?}");
+}
