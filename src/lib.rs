@@ -8,7 +8,11 @@ pub mod model;
 pub mod ports;
 pub mod telemetry;
 
+pub mod deploy;
 pub mod lake;
 pub mod runtime;
 
 pub mod local;
+pub mod sample;
+
+pub mod cli;

@@ -93,3 +93,73 @@ impl Bus {
         self.0.admit(envelope)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn patterns_match_as_eventbridge_documents_them() {
+        let envelope = json!({
+            "source": "aws.partner/okta.com/acme/1", "account": "012345678901", "region": "us-east-2", "tags": ["a", "b"],
+            "detail": {"eventType": "user.session.start", "n": 5, "ip": "10.1.2.3", "nothing": null, "empty": ""},
+        })
+        .to_string();
+        let table = [
+            (
+                json!({"source": [{"prefix": "aws.partner/okta.com/"}], "account": ["012345678901"]}),
+                true,
+            ),
+            (
+                json!({"source": [{"prefix": "aws.partner/okta.com/"}], "account": ["210987654321"]}),
+                false,
+            ),
+            (json!({"source": ["aws.partner/okta.com/acme/1"]}), true),
+            (json!({"source": ["aws.partner/okta.com/acme"]}), false),
+            (json!({"account": [12_345_678_901_u64]}), false),
+            (json!({"tags": ["b"]}), true),
+            (json!({"detail": {"eventType": [{"suffix": ".start"}]}}), true),
+            (
+                json!({"detail": {"eventType": [{"anything-but": ["user.session.start"]}]}}),
+                false,
+            ),
+            (
+                json!({"detail": {"eventType": [{"anything-but": ["user.session.end"]}]}}),
+                true,
+            ),
+            (json!({"detail": {"eventType": [{"wildcard": "user.*.start"}]}}), true),
+            (
+                json!({"detail": {"eventType": [{"equals-ignore-case": "USER.session.START"}]}}),
+                true,
+            ),
+            (json!({"detail": {"n": [{"numeric": [">", 4, "<=", 5]}]}}), true),
+            (json!({"detail": {"n": [{"numeric": ["<", 5]}]}}), false),
+            (json!({"detail": {"ip": [{"cidr": "10.0.0.0/8"}]}}), true),
+            (json!({"detail": {"ip": [{"cidr": "192.168.0.0/16"}]}}), false),
+            (json!({"detail": {"missing": [{"exists": false}]}}), true),
+            (json!({"detail": {"n": [{"exists": true}]}}), true),
+            (json!({"detail": {"nothing": [null]}}), true),
+            (json!({"detail": {"empty": [""]}}), true),
+            (json!({"detail-type": ["SystemLog"]}), false),
+        ];
+        for (pattern, expected) in table {
+            let admitted = Patterns::compile([&pattern]).unwrap().admit(&envelope).unwrap();
+            assert_eq!(admitted, expected, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_the_library_reads_otherwise_is_refused() {
+        for pattern in [
+            json!({"$or": [{"source": ["a"]}]}),
+            json!({"source": "a"}),
+            json!({"source": [{"prefix": {"equals-ignore-case": "a"}}]}),
+            json!({"source": [{"anything-but": {"prefix": "a"}}]}),
+            json!({"source": [{"regexp": "a"}]}),
+            json!([]),
+        ] {
+            assert!(Patterns::compile([&pattern]).is_err(), "{pattern}");
+        }
+    }
+}

@@ -1,16 +1,12 @@
 //! When an EventBridge Scheduler expression is due: `rate(…)`, `cron(…)` of six fields, `at(…)`. Pure.
 //!
-//! Syntax: "Schedule types on EventBridge Scheduler" in its user guide. The fields of a cron expression are matched by a
-//! library of five-field crontabs; days of the week are renamed for it, and the year is looked at here.
+//! Syntax: "Schedule types on EventBridge Scheduler" in its user guide.
 
-use std::ops::RangeInclusive;
-
-use cronexpr::{Crontab, MakeTimestamp};
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-
-const YEARS: RangeInclusive<i16> = 1970..=2199;
 
 /// A parsed expression with its time zone.
 #[derive(Debug, Clone)]
@@ -19,7 +15,7 @@ pub struct Schedule(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Rate(SignedDuration),
-    Cron { fields: Box<Crontab>, years: Vec<i16> },
+    Cron { fields: Box<Cron>, zone: TimeZone },
     At(Timestamp),
 }
 
@@ -61,26 +57,11 @@ impl Schedule {
                     .checked_add(SignedDuration::from_secs(period.as_secs().checked_mul(periods)?))
                     .ok()
             }
-            Kind::Cron { fields, years } => next_in_years(fields, years, after),
+            Kind::Cron { fields, zone } => {
+                let next = fields.find_next_occurrence(&after.to_zoned(zone.clone()), false).ok()?;
+                Some(next.timestamp())
+            }
         }
-    }
-}
-
-fn next_in_years(fields: &Crontab, years: &[i16], after: Timestamp) -> Option<Timestamp> {
-    let mut from = after;
-    loop {
-        let next = fields.find_next(MakeTimestamp(from)).ok()?;
-        let year = next.year();
-        if years.contains(&year) {
-            return Some(next.timestamp());
-        }
-        let wanted = years.iter().copied().find(|wanted| *wanted > year)?;
-        let start = next
-            .time_zone()
-            .to_timestamp(DateTime::new(wanted, 1, 1, 0, 0, 0, 0).ok()?)
-            .ok()?;
-        // The library answers with times after the one it is given, and the first minute of the year counts.
-        from = start.checked_sub(SignedDuration::from_secs(1)).ok()?;
     }
 }
 
@@ -111,85 +92,151 @@ fn parse_at(text: &str, zone: &str) -> Result<Kind, String> {
 
 fn parse_cron(text: &str, zone: &str) -> Result<Kind, String> {
     let fields: Vec<&str> = text.split_whitespace().collect();
-    let [minutes, hours, days, months, weekdays, years] = fields[..] else {
+    let [.., days, _, weekdays, _] = fields[..] else {
         return Err(format!(
             "a cron expression has six fields, this one has {}",
             fields.len()
         ));
     };
+    if fields.len() != 6 {
+        return Err(format!(
+            "a cron expression has six fields, this one has {}",
+            fields.len()
+        ));
+    }
     if (days == "?") == (weekdays == "?") {
         return Err("exactly one of day of month and day of week is `?`".to_owned());
     }
-    let any = |field: &str| if field == "?" { "*".to_owned() } else { field.to_owned() };
-    let days = if days == "LW" {
-        return Err("LW is not supported here".to_owned());
-    } else {
-        any(days)
-    };
-    let weekdays = weekday_names(&any(weekdays))?;
-    let crontab = format!("{minutes} {hours} {days} {months} {weekdays} {zone}");
-    let fields = cronexpr::parse_crontab(&crontab).map_err(|error| error.to_string())?;
+    let parser = CronParser::builder()
+        .seconds(Seconds::Required)
+        .year(Year::Required)
+        .dom_and_dow(true)
+        // AWS counts the days of the week as Quartz does: from 1, Sunday.
+        .alternative_weekdays(true)
+        .sloppy_ranges(true)
+        .build();
+    let fields = parser.parse(&format!("0 {text}")).map_err(|error| error.to_string())?;
+    let zone = TimeZone::get(zone).map_err(|error| error.to_string())?;
     Ok(Kind::Cron {
         fields: Box::new(fields),
-        years: parse_years(years)?,
+        zone,
     })
 }
 
-/// AWS counts the days of the week from 1, Sunday; the library from 0. Names mean the same to both.
-fn weekday_names(field: &str) -> Result<String, String> {
-    let day = |text: &str| -> Result<String, String> {
-        match text.parse::<u8>() {
-            Ok(number @ 1..=7) => Ok((number - 1).to_string()),
-            Ok(number) => Err(format!("day of week {number} is not from 1 (SUN) to 7 (SAT)")),
-            Err(_) => Ok(text.to_owned()),
-        }
-    };
-    let item = |text: &str| -> Result<String, String> {
-        if text == "L" {
-            return Ok("6".to_owned());
-        }
-        if let Some((start, nth)) = text.split_once('#') {
-            return Ok(format!("{}#{nth}", day(start)?));
-        }
-        if let Some(start) = text.strip_suffix('L') {
-            return Ok(format!("{}L", day(start)?));
-        }
-        let (range, step) = text
-            .split_once('/')
-            .map_or((text, String::new()), |(range, step)| (range, format!("/{step}")));
-        let range = match range.split_once('-') {
-            Some((start, end)) => format!("{}-{}", day(start)?, day(end)?),
-            // A start with a step runs to the end of the week.
-            None if !step.is_empty() && range != "*" => format!("{}-6", day(range)?),
-            None => day(range)?,
-        };
-        Ok(format!("{range}{step}"))
-    };
-    field
-        .split(',')
-        .map(item)
-        .collect::<Result<Vec<_>, _>>()
-        .map(|items| items.join(","))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
 
-fn parse_years(field: &str) -> Result<Vec<i16>, String> {
-    let mut years = Vec::new();
-    for item in field.split(',') {
-        let (range, step) = item.split_once('/').unwrap_or((item, "1"));
-        let year = |text: &str| text.parse::<i16>().ok().filter(|year| YEARS.contains(year));
-        let (start, end) = match range.split_once('-') {
-            Some((start, end)) => (year(start), year(end)),
-            None if range == "*" => (Some(*YEARS.start()), Some(*YEARS.end())),
-            None if item.contains('/') => (year(range), Some(*YEARS.end())),
-            None => (year(range), year(range)),
-        };
-        let step = step.parse::<usize>().ok().filter(|step| *step > 0);
-        let (Some(start), Some(end), Some(step)) = (start, end, step) else {
-            return Err(format!("the year field {item:?} is not within 1970-2199"));
-        };
-        years.extend((start..=end).step_by(step));
+    fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
     }
-    years.sort_unstable();
-    years.dedup();
-    Ok(years)
+
+    fn next(expression: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
+        let schedule = Schedule::parse(expression, zone).unwrap();
+        let step = |from: &Timestamp| schedule.next_after(time("2026-01-01T00:00:00Z"), *from);
+        std::iter::successors(step(&time(after)), step)
+            .take(count)
+            .map(|t| t.to_string())
+            .collect()
+    }
+
+    #[test]
+    fn expressions_are_due_when_aws_documents_them_to_be() {
+        let table: &[(&str, &str, &[&str])] = &[
+            (
+                "rate(1 hour)",
+                "2026-01-01T00:30:00Z",
+                &["2026-01-01T01:00:00Z", "2026-01-01T02:00:00Z"],
+            ),
+            ("rate(7 days)", "2026-01-01T00:00:00Z", &["2026-01-08T00:00:00Z"]),
+            ("cron(15 3 * * ? *)", "2026-11-01T03:15:00Z", &["2026-11-02T03:15:00Z"]),
+            // 10:15 on each last Friday of a month.
+            (
+                "cron(15 10 ? * 6L 2022-2027)",
+                "2026-11-01T00:00:00Z",
+                &["2026-11-27T10:15:00Z", "2026-12-25T10:15:00Z"],
+            ),
+            // Every ten minutes from Monday to Friday.
+            (
+                "cron(0/10 * ? * MON-FRI *)",
+                "2026-11-27T23:50:00Z",
+                &["2026-11-30T00:00:00Z"],
+            ),
+            (
+                "cron(0/30 20-23 ? * 2-3 *)",
+                "2026-11-23T23:00:00Z",
+                &["2026-11-23T23:30:00Z", "2026-11-24T20:00:00Z"],
+            ),
+            // Day 1 of the week is Sunday; its second of the month.
+            (
+                "cron(0 0 ? * 1#2 *)",
+                "2026-11-01T00:00:00Z",
+                &["2026-11-08T00:00:00Z", "2026-12-13T00:00:00Z"],
+            ),
+            ("cron(0 0 L * ? *)", "2026-02-01T00:00:00Z", &["2026-02-28T00:00:00Z"]),
+            // The weekday nearest to the 15th, a Sunday.
+            ("cron(0 9 15W * ? *)", "2026-11-01T00:00:00Z", &["2026-11-16T09:00:00Z"]),
+            (
+                "cron(0 0 1 1 ? 2030)",
+                "2026-11-01T00:00:00Z",
+                &["2030-01-01T00:00:00Z"],
+            ),
+            ("cron(0 0 1 1 ? 2020)", "2026-11-01T00:00:00Z", &[]),
+            (
+                "at(2026-12-01T03:15:00)",
+                "2026-11-01T00:00:00Z",
+                &["2026-12-01T03:15:00Z"],
+            ),
+        ];
+        for (expression, after, expected) in table {
+            assert_eq!(
+                next(expression, "UTC", after, expected.len().max(1)),
+                *expected,
+                "{expression}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_daily_schedule_keeps_its_hour_when_clocks_change() {
+        let expected = ["2026-10-31T07:15:00Z", "2026-11-01T08:15:00Z"];
+        assert_eq!(
+            next("cron(15 3 * * ? *)", "America/New_York", "2026-10-31T00:00:00Z", 2),
+            expected
+        );
+    }
+
+    #[test]
+    fn what_is_no_schedule_says_why() {
+        for expression in [
+            "",
+            "hourly",
+            "rate(0 hours)",
+            "rate(1 fortnight)",
+            "rate(1)",
+            "cron(0 0 * * *)",
+            "cron(0 0 * * * *)",
+            "cron(0 0 ? * ? *)",
+            "cron(61 0 * * ? *)",
+            "cron(0 0 ? * 8 *)",
+            "at(tomorrow)",
+        ] {
+            let error = Schedule::parse(expression, "UTC").unwrap_err();
+            assert!(error.to_string().contains("is no schedule: "), "{error}");
+        }
+        assert!(Schedule::parse("cron(0 0 * * ? *)", "Mars/Olympus").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn the_next_time_is_always_later(minutes in 1_i64..5_000, after in 1_700_000_000_i64..1_900_000_000, minute in 0_u8..60) {
+            let after = Timestamp::from_second(after).unwrap();
+            for expression in [format!("rate({minutes} minutes)"), format!("cron({minute} * * * ? *)")] {
+                let schedule = Schedule::parse(&expression, "UTC").unwrap();
+                let first = schedule.next_after(Timestamp::UNIX_EPOCH, after).unwrap();
+                prop_assert!(first > after && schedule.next_after(Timestamp::UNIX_EPOCH, first).unwrap() > first);
+            }
+        }
+    }
 }

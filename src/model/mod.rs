@@ -4,3 +4,5 @@ pub mod activity;
 pub mod event;
 pub mod finding;
 pub mod loose;
+pub mod name;
+pub mod stack;

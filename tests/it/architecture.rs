@@ -13,11 +13,31 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sample", &["model", "ports"]),
     ("local", &["model", "ports"]),
     ("runtime", &["model", "ports", "lake"]),
-    ("cli", &["model", "telemetry", "ports", "deploy", "lake", "sample", "local", "runtime"]),
+    (
+        "cli",
+        &[
+            "model",
+            "telemetry",
+            "ports",
+            "deploy",
+            "lake",
+            "sample",
+            "local",
+            "runtime",
+        ],
+    ),
 ];
 
 /// Rooms whose files decide only: no `async`, no port.
-const PURE: &[&str] = &["model", "sample", "runtime/detect", "deploy/profile", "deploy/render.rs", "deploy/emit.rs", "deploy/check.rs"];
+const PURE: &[&str] = &[
+    "model",
+    "sample",
+    "runtime/detect",
+    "deploy/profile",
+    "deploy/render.rs",
+    "deploy/emit.rs",
+    "deploy/check.rs",
+];
 
 #[test]
 fn every_room_uses_only_what_it_may() {
@@ -32,7 +52,10 @@ fn every_room_uses_only_what_it_may() {
     }
     assert_eq!(violations, Vec::<String>::new());
     for (room, _) in ALLOWED {
-        assert!(rooms.contains(*room), "the table names the room `{room}`, which does not exist");
+        assert!(
+            rooms.contains(*room),
+            "the table names the room `{room}`, which does not exist"
+        );
     }
 }
 
@@ -41,7 +64,10 @@ fn a_planted_violation_is_found() {
     let planted = [
         ("model/event.rs", "use crate::ports::Queue;"),
         ("ports.rs", "fn f() { crate::lake::segment::key(1); }"),
-        ("deploy/plan.rs", "use crate::{\n    model::name::TenantId,\n    runtime::notify,\n};"),
+        (
+            "deploy/plan.rs",
+            "use crate::{\n    model::name::TenantId,\n    runtime::notify,\n};",
+        ),
         ("runtime/compact.rs", "pub(crate) use crate::local::queue;"),
         ("local/bus.rs", "use super::super::runtime::ingest;"),
         ("lake/mod.rs", "let x = oort_streams::cli::Exit::Done;"),
@@ -53,7 +79,10 @@ fn a_planted_violation_is_found() {
         assert_eq!(violations_in(file, text).len(), 1, "{file}: {text}");
     }
     let innocent = [
-        ("runtime/compact.rs", "use crate::lake::{Lake, segment};\nuse super::notify;\n// use crate::cli in a comment"),
+        (
+            "runtime/compact.rs",
+            "use crate::lake::{Lake, segment};\nuse super::notify;\n// use crate::cli in a comment",
+        ),
         ("lake/mod.rs", "use crate::ports::{Error, Kind};"),
         ("model/event.rs", "use super::loose::Text;"),
     ];
@@ -84,9 +113,15 @@ fn violations_in(relative: &str, text: &str) -> Vec<String> {
     if matches!(room, "lib" | "main") {
         return Vec::new();
     }
-    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+    let code: String = text
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n");
     let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == room) else {
-        return vec![format!("{relative}: the room `{room}` is not in the table of allowed directions")];
+        return vec![format!(
+            "{relative}: the room `{room}` is not in the table of allowed directions"
+        )];
     };
     let mut violations: Vec<String> = rooms_used(&code, relative)
         .into_iter()
@@ -117,7 +152,12 @@ fn rooms_used(code: &str, relative: &str) -> BTreeSet<String> {
 
 /// `a::b` gives `a`; `{a::b, c}` gives `a` and `c`.
 fn first_segments(path: &str) -> Vec<String> {
-    let name = |text: &str| text.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let name = |text: &str| {
+        text.trim()
+            .chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect::<String>()
+    };
     let Some(group) = path.strip_prefix('{') else {
         return vec![name(path)];
     };
@@ -132,5 +172,9 @@ fn first_segments(path: &str) -> Vec<String> {
             _ => {}
         }
     }
-    starts.into_iter().map(|start| name(&group[start..])).filter(|name| !name.is_empty()).collect()
+    starts
+        .into_iter()
+        .map(|start| name(&group[start..]))
+        .filter(|name| !name.is_empty())
+        .collect()
 }

@@ -1,11 +1,12 @@
 //! The shipped rules against their own test events, and SigmaHQ's rules as they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use oort_streams::runtime::detect::shipped::shipped;
 use oort_streams::runtime::detect::{OktaEvent, RuleFile, RuleSet};
+use oort_streams::sample::{Generator, Settings, stories};
 use serde_json::{Value, json};
 
 fn root() -> &'static Path {
@@ -209,4 +210,45 @@ fn sigmahqs_okta_rules_load_as_they_are_and_each_fires() {
         .filter(|id| !own.contains(id))
         .collect();
     assert!(theirs.is_empty(), "{theirs:?}");
+}
+
+#[test]
+fn every_story_of_the_sample_is_found_and_its_ordinary_days_are_quiet() {
+    let settings = Settings {
+        users: 200,
+        days: 7,
+        events: 10_000,
+        ..Settings::default()
+    };
+    let stories = stories(&settings);
+    let story_of: BTreeMap<&str, &str> = stories
+        .iter()
+        .flat_map(|story| story.uuids.iter().map(|uuid| (uuid.as_str(), story.name)))
+        .collect();
+    let rules = RuleSet::load(&shipped()).unwrap();
+    let mut found: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let mut ordinary = 0;
+    for line in Generator::new(settings) {
+        for matched in rules.evaluate(&OktaEvent::new(line.as_bytes())) {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            match story_of.get(event["uuid"].as_str().unwrap()) {
+                Some(story) => drop(found.entry(story).or_default().insert(matched.title)),
+                None => ordinary += 1,
+            }
+        }
+    }
+    assert!(ordinary <= 5, "{ordinary} findings in ordinary events");
+    for (story, title) in [
+        ("mfa-fatigue", "MFA push refused by the user"),
+        ("mfa-fatigue", "User reported activity as suspicious"),
+        ("password-spray", "Requests from an address with a bad name"),
+        ("session-hijack", "API token created"),
+        ("help-desk-fraud", "MFA factor of a user removed by somebody else"),
+        ("help-desk-fraud", "Sign-in through an anonymising service"),
+        ("impossible-travel", "Session from a new country on a new device"),
+        ("admin-takeover", "Super administrator role granted"),
+        ("admin-takeover", "Log stream deactivated or deleted"),
+    ] {
+        assert!(found[story].contains(title), "{story}: {:?}", found[story]);
+    }
 }

@@ -1,0 +1,78 @@
+//! `oort activity`: a user's Activity table.
+
+use clap::Args;
+
+use crate::cli::context::{Target, TenantArgs};
+use crate::cli::output::Format;
+use crate::cli::{Exit, Global, Outcome, output};
+use crate::lake::{self, Query};
+use crate::model::activity::ActivityRow;
+
+/// Show a user's activity, newest first.
+#[derive(Debug, Args)]
+pub struct Activity {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// The user's Okta ID or login.
+    #[arg(long, value_name = "ID-OR-LOGIN")]
+    user: String,
+    /// How many of the newest rows to show.
+    #[arg(long, default_value_t = 50, value_name = "ROWS")]
+    limit: usize,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+impl Activity {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let target = Target::open(global, &self.tenant).await?;
+        let query = Query {
+            user: &self.user,
+            limit: self.limit,
+        };
+        let rows = lake::activity(&target.lake, query).await?;
+        match self.format {
+            Format::Json => output::json(&rows),
+            Format::Table => print(&rows),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The rows as columns for people.
+pub fn print(rows: &[ActivityRow]) {
+    if rows.is_empty() {
+        output::line("no activity in the table");
+        return;
+    }
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let place = [row.column("client_city"), row.column("client_country")];
+            let place: Vec<&str> = place.into_iter().filter(|part| !part.is_empty()).collect();
+            vec![
+                row.published.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+                row.column("user_role").to_owned(),
+                row.column("event_type").to_owned(),
+                row.column("outcome_result").to_owned(),
+                row.column("actor_login").to_owned(),
+                row.column("client_ip").to_owned(),
+                place.join(", "),
+                row.column("application").to_owned(),
+            ]
+        })
+        .collect();
+    output::table(
+        &[
+            "TIME",
+            "ROLE",
+            "EVENT",
+            "OUTCOME",
+            "ACTOR",
+            "IP",
+            "PLACE",
+            "APPLICATION",
+        ],
+        &cells,
+    );
+}

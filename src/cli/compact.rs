@@ -1,0 +1,49 @@
+//! `oort compact`: the daily compaction of one tenant.
+
+use clap::Args;
+
+use crate::cli::context::{Target, TenantArgs};
+use crate::cli::{Exit, Global, Outcome, output};
+use crate::ports::{self, Leases};
+use crate::runtime::compact::{self, Report};
+
+/// Move a tenant's landed events into the Activity table, each user's row once, in one commit.
+#[derive(Debug, Args)]
+pub struct Compact {
+    #[command(flatten)]
+    tenant: TenantArgs,
+}
+
+impl Compact {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let target = Target::open(global, &self.tenant).await?;
+        match run(&target).await? {
+            Some(report) => output::json(&report),
+            None => output::line("another run is compacting this tenant; nothing to do"),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// One run under the tenant's lease; `None` when another run holds it.
+pub async fn run(target: &Target) -> Result<Option<Report>, ports::Error> {
+    let span = target.span("compact");
+    let Some(_lease) = target.leases.acquire("compact").await? else {
+        span.in_scope(|| tracing::info!("another run holds the lease"));
+        return Ok(None);
+    };
+    let scratch = target.scratch("compact")?;
+    let report = compact::run(&target.objects, &target.lake, scratch.path(), &target.run).await?;
+    span.in_scope(|| {
+        tracing::info!(
+            segments = report.segments,
+            events = report.events,
+            set_aside = report.set_aside,
+            rows = report.rows,
+            added = report.added,
+            watermark = report.watermark.0,
+            "compacted"
+        );
+    });
+    Ok(Some(report))
+}

@@ -1,0 +1,243 @@
+//! Builds the adapters: the one place that knows which target a command works on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tempfile::TempDir;
+
+use crate::cli::{Exit, Failure, Global};
+use crate::deploy::{profile, render, source};
+use crate::lake::Lake;
+use crate::local::catalog;
+use crate::local::clock::SystemClock;
+use crate::local::lease::LocalLeases;
+use crate::local::objects::LocalObjects;
+use crate::local::queue::LocalQueue;
+use crate::local::topic::LocalTopic;
+use crate::local::twin::{Pseudo, TwinStack};
+use crate::model::name::TenantId;
+use crate::model::stack::StackSpec;
+use crate::ports::{self, Clock, Kind};
+use crate::runtime::detect::{RuleFile, RuleSet, shipped};
+use crate::telemetry;
+
+/// Which environment a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct EnvironmentArgs {
+    /// The environment, a folder under `environments/`.
+    #[arg(long, short, env = "OORT_ENVIRONMENT", default_value = "local")]
+    pub environment: String,
+}
+
+/// Which tenant a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct TenantArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    /// The tenant; may be left out where the environment has one only.
+    #[arg(long, short, env = "OORT_TENANT")]
+    pub tenant: Option<String>,
+}
+
+/// Which rules a command runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DetectionArgs {
+    /// A folder of Sigma rules to run instead of `detections/` or, without that folder, of the built-in rules.
+    #[arg(long, env = "OORT_DETECTIONS", value_name = "DIR")]
+    pub detections: Option<PathBuf>,
+}
+
+impl DetectionArgs {
+    /// Loads the rules and warns of what a person should know about them.
+    pub fn load(&self, global: &Global) -> Result<RuleSet, Failure> {
+        let shipped_folder = global.root.join("detections");
+        let files = match &self.detections {
+            Some(folder) => rule_files(folder)?,
+            None if shipped_folder.is_dir() => rule_files(&shipped_folder)?,
+            None => shipped::shipped(),
+        };
+        let rules = RuleSet::load(&files).map_err(Failure::input)?;
+        for warning in rules.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(rules)
+    }
+}
+
+/// Every `.yml` and `.yaml` file of a folder, in order.
+fn rule_files(folder: &Path) -> Result<Vec<RuleFile>, Failure> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::input(format!("cannot read {}: {error}", path.display()))
+            .hint("name a folder of Sigma rules with --detections")
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        let path = entry.map_err(|error| failed(folder, error))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yml" || extension == "yaml")
+        {
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+            files.push(RuleFile {
+                path: path.display().to_string(),
+                text,
+            });
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// An environment with its rendered stacks.
+pub struct Environment {
+    profile: profile::Profile,
+    tenants: Vec<TenantId>,
+    pub stacks: Vec<StackSpec>,
+}
+
+impl Environment {
+    /// The names of all environments.
+    pub fn names(global: &Global) -> Result<Vec<String>, Failure> {
+        source::environments(&global.root).map_err(not_found)
+    }
+
+    pub fn load(global: &Global, name: &str) -> Result<Self, Failure> {
+        let sources = source::read_environment(&global.root, name).map_err(not_found)?;
+        let environment = profile::validate(&sources).map_err(Failure::input)?;
+        let stacks = render::render(&environment, &sources).map_err(Failure::input)?;
+        Ok(Self {
+            tenants: environment.tenants.into_iter().map(|tenant| tenant.id).collect(),
+            profile: environment.profile,
+            stacks,
+        })
+    }
+
+    pub fn tenants(&self) -> &[TenantId] {
+        &self.tenants
+    }
+
+    /// Puts a tenant's stack in place and reads it as its twin: what runs is what the file in the data folder says.
+    pub fn deploy(&self, global: &Global, tenant: &TenantId) -> Result<TwinStack, Failure> {
+        if self.profile.target != profile::Target::Embedded {
+            let why = format!(
+                "environment `{}` runs on AWS, and this command on the embedded target only",
+                self.profile.environment
+            );
+            return Err(Failure {
+                exit: Exit::Refused,
+                error: why.into(),
+                hint: Some("choose an embedded environment with --environment".to_owned()),
+            });
+        }
+        let stack = self.stacks.iter().find(|stack| stack.tenant.as_ref() == Some(tenant));
+        let Some(stack) = stack else {
+            return Err(Failure::input(format!(
+                "environment `{}` has no tenant `{tenant}`",
+                self.profile.environment
+            )));
+        };
+        let path = global.data.join("stacks").join(stack.file_name());
+        let pseudo = Pseudo {
+            account: self.profile.account_id.to_string(),
+            region: self.profile.region.to_string(),
+        };
+        let failed = |error: std::io::Error| {
+            Failure::unavailable(error).hint(format!("{} must be writable", global.data.display()))
+        };
+        if std::fs::read_to_string(&path).ok().as_ref() != Some(&stack.body) {
+            std::fs::create_dir_all(global.data.join("stacks")).map_err(failed)?;
+            let fresh = tempfile::NamedTempFile::new_in(global.data.join("stacks")).map_err(failed)?;
+            std::fs::write(fresh.path(), &stack.body).map_err(failed)?;
+            fresh.persist(&path).map_err(|error| failed(error.error))?;
+        }
+        let text = std::fs::read_to_string(&path).map_err(failed)?;
+        TwinStack::parse(&path.display().to_string(), &text, &pseudo).map_err(Failure::input)
+    }
+}
+
+fn not_found(error: source::SourceError) -> Failure {
+    Failure::input(error).hint("run in the folder that holds environments/ and templates/, or name it with --root")
+}
+
+/// One tenant on the embedded target: its stack's twin and every adapter.
+pub struct Target {
+    pub tenant: TenantId,
+    pub region: String,
+    pub twin: TwinStack,
+    pub queue: LocalQueue,
+    pub objects: LocalObjects,
+    pub topic: LocalTopic,
+    pub leases: LocalLeases,
+    pub lake: Lake,
+    /// Names this run among all runs.
+    pub run: String,
+    scratch: PathBuf,
+}
+
+impl Target {
+    pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
+        let environment = Environment::load(global, &arguments.environment.environment)?;
+        let tenant = choose(&environment, arguments)?;
+        let twin = environment.deploy(global, &tenant)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let data = &global.data;
+        Ok(Self {
+            queue: LocalQueue::open(data, tenant.as_str(), twin.queue, Arc::clone(&clock)).await?,
+            objects: LocalObjects::open(data, tenant.as_str())?,
+            topic: LocalTopic::open(data, &twin.subscriptions, clock).await?,
+            leases: LocalLeases::open(data, tenant.as_str())?,
+            lake: Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_")),
+            run: run_name(),
+            scratch: data.join("scratch").join(tenant.as_str()),
+            region: environment.profile.region.to_string(),
+            tenant,
+            twin,
+        })
+    }
+
+    /// A fresh folder, removed with the value. What a killed run left is removed by the next of the same role.
+    pub fn scratch(&self, role: &str) -> Result<TempDir, ports::Error> {
+        let folder = self.scratch.join(role);
+        let failed = |error| ports::Error::caused(Kind::Unavailable, format!("make {}", folder.display()), error);
+        if let Err(error) = std::fs::remove_dir_all(&folder)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            return Err(failed(error));
+        }
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| TempDir::new_in(&folder))
+            .map_err(failed)
+    }
+
+    pub fn span(&self, role: &'static str) -> tracing::Span {
+        telemetry::run_span(self.tenant.as_str(), role, &self.run)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the front door for the names of runs")]
+fn run_name() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+fn choose(environment: &Environment, arguments: &TenantArgs) -> Result<TenantId, Failure> {
+    let known = environment
+        .tenants()
+        .iter()
+        .map(TenantId::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let name = &arguments.environment.environment;
+    match (&arguments.tenant, environment.tenants()) {
+        (Some(wanted), tenants) => tenants
+            .iter()
+            .find(|tenant| tenant.as_str() == wanted)
+            .cloned()
+            .ok_or_else(|| Failure::input(format!("environment `{name}` has no tenant `{wanted}`; it has {known}"))),
+        (None, [only]) => Ok(only.clone()),
+        (None, _) => Err(
+            Failure::input(format!("environment `{name}` has several tenants: {known}"))
+                .hint("choose one with --tenant"),
+        ),
+    }
+}

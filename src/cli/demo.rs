@@ -1,0 +1,229 @@
+//! `oort demo`: the whole way once, each stage shown.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::context::{DetectionArgs, Environment, EnvironmentArgs, Target, TenantArgs};
+use crate::cli::local::{Sent, open, send};
+use crate::cli::{Exit, Failure, Global, Outcome, activity, compact, detect, findings, output, refresh};
+use crate::lake::{self, Query, set_aside};
+use crate::local::export::Export;
+use crate::local::topic;
+use crate::model::activity::ActivityRow;
+use crate::model::finding::Finding;
+use crate::runtime;
+use crate::sample::{Generator, Settings};
+
+/// Show the whole way, from rendered stacks to a user's Activity table, on sample events or on your own.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// An export of your System Log: a JSON array or JSON lines, of bare events or of `EventBridge` envelopes.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// The user whose Activity table is shown; by default whoever the gravest finding is about.
+    #[arg(long, value_name = "ID-OR-LOGIN")]
+    user: Option<String>,
+    #[command(flatten)]
+    detections: DetectionArgs,
+}
+
+/// Rows and findings that the demo shows of many.
+const SHOWN: usize = 12;
+const TENANT: &str = "acme";
+
+impl Demo {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let global = Global {
+            data: fresh_folder(&global.data)?,
+            ..global.clone()
+        };
+        let rules = self.detections.load(&global)?;
+
+        heading(1, "Stacks, rendered from environments/ and templates/");
+        show_stacks(&global)?;
+
+        let environment = EnvironmentArgs {
+            environment: "local".to_owned(),
+        };
+        let target = Target::open(
+            &global,
+            &TenantArgs {
+                environment,
+                tenant: Some(TENANT.to_owned()),
+            },
+        )
+        .await?;
+        heading(
+            2,
+            "Events, put on the partner event bus; the rendered rule lets them into the queue",
+        );
+        self.show_sending(&target).await?;
+
+        heading(3, "Analysis: land, run the rules, store findings, notify");
+        let report = detect::run(&target, &rules).await?.unwrap_or_default();
+        output::line(format!(
+            "{} events landed in {} segments, {} set aside; {} findings",
+            report.landed, report.segments, report.set_aside, report.new_findings
+        ));
+        let all = runtime::findings::all(&target.objects).await?;
+        show_findings(&all);
+        show_set_aside(&target).await?;
+
+        heading(4, "Notifications, by route of the tenant's file");
+        show_notifications(&global.data, &target).await?;
+
+        let Some(user) = self.user.clone().or_else(|| suspect(&all)) else {
+            output::line("no finding names a user; name one with --user to see an Activity table");
+            return Ok(Exit::Done);
+        };
+        heading(5, &format!("The Activity table of {user}"));
+        output::line("before the compaction:");
+        activity::print(&rows(&target, &user, SHOWN).await?);
+        let refreshed = refresh::run(&target, &user).await?;
+        output::line(format!(
+            "\nafter Refresh User Data, which added {} rows:",
+            refreshed.added
+        ));
+        activity::print(&rows(&target, &user, SHOWN).await?);
+
+        heading(6, "The daily compaction");
+        let compacted = compact::run(&target).await?.unwrap_or_default();
+        output::line(format!(
+            "{} events make {} rows; {} were new to the table",
+            compacted.events, compacted.rows, compacted.added
+        ));
+        let again = compact::run(&target).await?.unwrap_or_default();
+        output::line(format!("a second compaction adds {} rows", again.added));
+        let total = rows(&target, &user, usize::MAX).await?.len();
+        output::line(format!(
+            "{user} has {total} rows, of which the refresh had added {}:",
+            refreshed.added
+        ));
+        activity::print(&rows(&target, &user, SHOWN).await?);
+
+        output::line(format!("\nEverything is in {}. Look further:", global.data.display()));
+        for verb in [format!("activity --user {user}"), "findings --format json".to_owned()] {
+            output::line(format!(
+                "  oort --data {} {verb} --tenant {TENANT}",
+                global.data.display()
+            ));
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn show_sending(&self, target: &Target) -> Result<(), Failure> {
+        let sent: Sent = match &self.events {
+            Some(file) => send(target, Export::new(open(file)?), true).await?,
+            None => {
+                let mut events = String::new();
+                for event in Generator::new(Settings::default()) {
+                    events.push_str(&event);
+                    events.push('\n');
+                }
+                send(target, Export::new(Cursor::new(events)), false).await?
+            }
+        };
+        output::line(format!(
+            "{} read, {} queued, {} not admitted by the rule, {} set aside",
+            sent.read, sent.queued, sent.not_admitted, sent.set_aside
+        ));
+        Ok(())
+    }
+}
+
+fn heading(number: u8, text: &str) {
+    output::line(format!("\n== {number}. {text}"));
+}
+
+/// The demo's own folder, empty. It replaces only what an earlier demo left, which a mark in the folder tells.
+fn fresh_folder(data: &Path) -> Result<PathBuf, Failure> {
+    const MARK: &str = "made-by-oort-demo";
+    let folder = data.join("demo");
+    let unavailable = |error: std::io::Error| {
+        Failure::unavailable(error).hint(format!(
+            "the demo writes to {}; name another folder with --data",
+            folder.display()
+        ))
+    };
+    if folder.exists() {
+        if !folder.join(MARK).exists() {
+            return Err(
+                Failure::input(format!("{} was not made by a demo and is left alone", folder.display()))
+                    .hint("name another folder with --data"),
+            );
+        }
+        std::fs::remove_dir_all(&folder).map_err(unavailable)?;
+    }
+    std::fs::create_dir_all(&folder).map_err(unavailable)?;
+    std::fs::write(folder.join(MARK), "").map_err(unavailable)?;
+    Ok(folder)
+}
+
+fn show_stacks(global: &Global) -> Result<(), Failure> {
+    let mut cells = Vec::new();
+    for name in Environment::names(global)? {
+        let environment = Environment::load(global, &name)?;
+        for stack in &environment.stacks {
+            cells.push(vec![
+                name.clone(),
+                stack.name.to_string(),
+                format!("{} bytes", stack.body.len()),
+            ]);
+        }
+    }
+    output::table(&["ENVIRONMENT", "STACK", "TEMPLATE"], &cells);
+    Ok(())
+}
+
+fn show_findings(all: &[Finding]) {
+    let mut gravest: Vec<&Finding> = all.iter().collect();
+    gravest.sort_by_key(|finding| std::cmp::Reverse((finding.matched.severity, finding.published)));
+    let shown: Vec<Finding> = gravest.into_iter().take(SHOWN).cloned().collect();
+    findings::print(&shown);
+    if all.len() > shown.len() {
+        output::line(format!("and {} more", all.len() - shown.len()));
+    }
+    if let Some(finding) = shown.first() {
+        output::line("\nevidence of the first:");
+        findings::print_evidence(finding);
+    }
+}
+
+async fn show_set_aside(target: &Target) -> Result<(), Failure> {
+    let records = set_aside::all(&target.objects).await?;
+    for record in records.iter().take(SHOWN) {
+        output::line(format!("set aside: {}", record.reason));
+    }
+    Ok(())
+}
+
+async fn show_notifications(data: &Path, target: &Target) -> Result<(), Failure> {
+    let mut counts: HashMap<(String, String), usize> = HashMap::new();
+    for delivery in topic::delivered(data, target.tenant.as_str()).await? {
+        *counts.entry((delivery.route, delivery.endpoint)).or_default() += 1;
+    }
+    let mut cells: Vec<_> = counts
+        .into_iter()
+        .map(|((route, to), count)| vec![route, to, count.to_string()])
+        .collect();
+    cells.sort();
+    output::table(&["ROUTE", "TO", "NOTIFICATIONS"], &cells);
+    Ok(())
+}
+
+async fn rows(target: &Target, user: &str, limit: usize) -> Result<Vec<ActivityRow>, Failure> {
+    Ok(lake::activity(&target.lake, Query { user, limit }).await?)
+}
+
+/// The user of the gravest finding that is about a person.
+fn suspect(all: &[Finding]) -> Option<String> {
+    let is_person =
+        |finding: &&Finding| finding.event.pointer("/actor/type").and_then(|kind| kind.as_str()) == Some("User");
+    all.iter()
+        .filter(is_person)
+        .max_by_key(|finding| (finding.matched.severity, finding.published))
+        .map(|finding| finding.actor.clone())
+}

@@ -1,0 +1,67 @@
+//! `oort detect`: the hourly analysis of one tenant.
+
+use clap::Args;
+
+use crate::cli::context::{DetectionArgs, Target, TenantArgs};
+use crate::cli::{Exit, Global, Outcome, output};
+use crate::ports::Leases;
+use crate::runtime::analysis::{Analysis, Report};
+use crate::runtime::detect::RuleSet;
+use crate::runtime::refresh::INGEST_LEASE;
+
+/// Analyse what waits in a tenant's queue: land it, run the rules, store findings, notify.
+#[derive(Debug, Args)]
+pub struct Detect {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    #[command(flatten)]
+    detections: DetectionArgs,
+}
+
+impl Detect {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let rules = self.detections.load(global)?;
+        let target = Target::open(global, &self.tenant).await?;
+        let Some(report) = run(&target, &rules).await? else {
+            output::line("another run is analysing this tenant; nothing to do");
+            return Ok(Exit::Done);
+        };
+        output::json(&report);
+        Ok(if report.waiting_notifications > 0 {
+            Exit::PartlyFailed
+        } else {
+            Exit::Done
+        })
+    }
+}
+
+/// One run under the tenant's lease; `None` when another run holds it.
+pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, crate::ports::Error> {
+    let span = target.span("detect");
+    let Some(_lease) = target.leases.acquire(INGEST_LEASE).await? else {
+        span.in_scope(|| tracing::info!("another run holds the lease"));
+        return Ok(None);
+    };
+    let analysis = Analysis {
+        tenant: target.tenant.as_str(),
+        queue: &target.queue,
+        objects: &target.objects,
+        notifier: &target.topic,
+        rules,
+    };
+    let report = analysis.run().await?;
+    span.in_scope(|| {
+        tracing::info!(
+            segments = report.segments,
+            landed = report.landed,
+            set_aside = report.set_aside,
+            evaluated = report.evaluated,
+            new_findings = report.new_findings,
+            known_findings = report.known_findings,
+            notified = report.notified,
+            waiting_notifications = report.waiting_notifications,
+            "analysed"
+        );
+    });
+    Ok(Some(report))
+}

@@ -1,0 +1,157 @@
+//! `oort local`: the embedded target's bus and its schedules.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use crate::cli::context::{Target, TenantArgs};
+use crate::cli::up::Up;
+use crate::cli::{Exit, Failure, Global, Outcome, output};
+use crate::lake::set_aside::{self, SetAside};
+use crate::local::address::{Address, address};
+use crate::local::bus::Bus;
+use crate::local::export::Export;
+
+/// The embedded target: put events on a tenant's bus, run its schedules.
+#[derive(Debug, Subcommand)]
+pub enum Local {
+    Send(Send),
+    Up(Up),
+}
+
+/// Put a file of events on a tenant's bus, whose rule decides what enters the queue.
+///
+/// The file is a JSON array or JSON lines, of bare System Log events or of EventBridge envelopes.
+#[derive(Debug, Args)]
+pub struct Send {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// The file; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Give envelopes of another source a new one of this tenant's.
+    #[arg(long)]
+    readdress: bool,
+}
+
+impl Local {
+    pub async fn run(self, global: &Global) -> Outcome {
+        match self {
+            Self::Send(send) => send.run(global).await,
+            Self::Up(up) => up.run(global).await,
+        }
+    }
+}
+
+impl Send {
+    async fn run(self, global: &Global) -> Outcome {
+        let target = Target::open(global, &self.tenant).await?;
+        let export = Export::new(open(&self.file)?);
+        output::json(&send(&target, export, self.readdress).await?);
+        Ok(Exit::Done)
+    }
+}
+
+/// A file to read, or standard input for `-`.
+pub fn open(file: &Path) -> Result<BufReader<Box<dyn Read + std::marker::Send>>, Failure> {
+    const BUFFER_BYTES: usize = 1 << 18;
+    let reader: Box<dyn Read + std::marker::Send> = if file == Path::new("-") {
+        Box::new(io::stdin())
+    } else {
+        let opened = File::open(file);
+        Box::new(opened.map_err(|error| Failure::input(format!("cannot read {}: {error}", file.display())))?)
+    };
+    Ok(BufReader::with_capacity(BUFFER_BYTES, reader))
+}
+
+/// Read = queued + not admitted + set aside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Sent {
+    pub read: u64,
+    pub queued: u64,
+    /// Envelopes that no rule of the bus matched. `EventBridge` forgets those; here they are set aside with that reason.
+    pub not_admitted: u64,
+    pub set_aside: u64,
+}
+
+/// Sends every piece of `export` and keeps, with its reason, each that does not reach the queue.
+pub async fn send<R: io::BufRead>(target: &Target, export: Export<R>, readdress: bool) -> Result<Sent, Failure> {
+    let to = Address {
+        source: target.twin.event_source.clone(),
+        account: target.twin.account.clone(),
+        region: target.region.clone(),
+    };
+    let mut sender = Sender::new(target)?;
+    for piece in export {
+        let piece = piece.map_err(|error| Failure::input(format!("cannot read the events: {error}")))?;
+        sender.sent.read += 1;
+        match address(&piece.text, &to, readdress) {
+            Ok(envelope) if sender.bus.admits(&envelope)? => sender.envelopes.push(envelope.into_owned()),
+            Ok(_) => {
+                sender.sent.not_admitted += 1;
+                sender.keep("no rule of the bus matches the envelope", piece.line, piece.text);
+            }
+            Err(reason) => {
+                sender.sent.set_aside += 1;
+                sender.keep(&reason.to_string(), piece.line, piece.text);
+            }
+        }
+        if sender.is_full() {
+            sender.flush().await?;
+        }
+    }
+    sender.flush().await?;
+    Ok(sender.sent)
+}
+
+struct Sender<'a> {
+    target: &'a Target,
+    bus: Bus,
+    envelopes: Vec<String>,
+    aside: Vec<SetAside>,
+    files_aside: u32,
+    sent: Sent,
+}
+
+impl<'a> Sender<'a> {
+    fn new(target: &'a Target) -> Result<Self, Failure> {
+        Ok(Self {
+            target,
+            bus: Bus::new(&target.twin)?,
+            envelopes: Vec::new(),
+            aside: Vec::new(),
+            files_aside: 0,
+            sent: Sent::default(),
+        })
+    }
+
+    fn keep(&mut self, reason: &str, line: u64, body: String) {
+        self.aside.push(SetAside {
+            reason: format!("{reason} (line {line} of the file)"),
+            body,
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        const BATCH: usize = 1_000;
+        self.envelopes.len() >= BATCH || self.aside.len() >= BATCH
+    }
+
+    async fn flush(&mut self) -> Result<(), Failure> {
+        if !self.envelopes.is_empty() {
+            self.target.queue.send(&self.envelopes).await?;
+            self.sent.queued += self.envelopes.len() as u64;
+            self.envelopes.clear();
+        }
+        if !self.aside.is_empty() {
+            let name = format!("send-{}-{:06}", self.target.run, self.files_aside);
+            set_aside::put(&self.target.objects, &name, &self.aside).await?;
+            self.files_aside += 1;
+            self.aside.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! The command line: one verb a file, its arguments and its function. Adapters are built in `context`, printing is done
+//! in `output`, and every failure leaves by the same door with an exit code and a hint.
+
+mod activity;
+mod compact;
+mod context;
+mod demo;
+mod detect;
+mod findings;
+mod local;
+mod output;
+mod refresh;
+mod render;
+mod sample;
+mod up;
+
+use std::error::Error as StdError;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::ports::{self, Kind};
+use crate::telemetry::{self, LogFormat};
+
+/// Okta log streams on AWS EventBridge: render a stack a tenant, and run what the stacks launch.
+#[derive(Debug, Parser)]
+#[command(name = "oort", version, arg_required_else_help = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done or nothing to do, 1 failed, 2 there are changes, 3 bad input, 4 refused by a guard, 5 partly failed, 6 unavailable.";
+
+#[derive(Debug, Clone, Args)]
+struct Global {
+    /// The folder that holds `environments/`, `templates/` and `snapshots/`.
+    #[arg(long, global = true, env = "OORT_ROOT", default_value = ".", value_name = "DIR")]
+    root: PathBuf,
+    /// The folder in which the embedded target keeps everything.
+    #[arg(long, global = true, env = "OORT_DATA", default_value = ".oort", value_name = "DIR")]
+    data: PathBuf,
+    /// The least level of log lines on standard error.
+    #[arg(long, global = true, env = "OORT_LOG", default_value = "info", value_name = "LEVEL")]
+    log: String,
+    /// How log lines are written; text on a terminal, JSON elsewhere.
+    #[arg(long, global = true, env = "OORT_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Render(render::Render),
+    #[command(subcommand)]
+    Local(local::Local),
+    Detect(detect::Detect),
+    Compact(compact::Compact),
+    Refresh(refresh::Refresh),
+    Activity(activity::Activity),
+    Findings(findings::Findings),
+    Sample(sample::Sample),
+    Demo(demo::Demo),
+}
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Failed = 1,
+    Changes = 2,
+    BadInput = 3,
+    Refused = 4,
+    PartlyFailed = 5,
+    Unavailable = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A failure on its way to the person who reads it.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: Box<dyn StdError + Send + Sync>,
+    hint: Option<String>,
+}
+
+type Outcome = std::result::Result<Exit, Failure>;
+
+impl Failure {
+    fn input(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            exit: Exit::BadInput,
+            error: error.into(),
+            hint: None,
+        }
+    }
+
+    fn unavailable(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            exit: Exit::Unavailable,
+            error: error.into(),
+            hint: None,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<ports::Error> for Failure {
+    fn from(error: ports::Error) -> Self {
+        let (exit, hint) = match error.kind {
+            Kind::Invalid | Kind::NotFound => (Exit::Failed, None),
+            Kind::Denied => (Exit::Refused, None),
+            Kind::Conflict => (
+                Exit::Unavailable,
+                Some("another run was faster; run the same command again"),
+            ),
+            Kind::Throttled | Kind::Unavailable => (
+                Exit::Unavailable,
+                Some("nothing is lost; run the same command again when the cause is gone"),
+            ),
+        };
+        Self {
+            exit,
+            error: error.into(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command to its end and reports its failure.
+    pub fn run(self) -> ExitCode {
+        let format = self.global.log_format.unwrap_or(if std::io::stderr().is_terminal() {
+            LogFormat::Text
+        } else {
+            LogFormat::Json
+        });
+        telemetry::start(format, &self.global.log);
+        let runtime = match tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+        {
+            Ok(runtime) => runtime,
+            Err(error) => return report(Failure::unavailable(error)),
+        };
+        match runtime.block_on(self.command.run(&self.global)) {
+            Ok(exit) => exit.into(),
+            Err(failure) => report(failure),
+        }
+    }
+}
+
+fn report(failure: Failure) -> ExitCode {
+    output::failure(&*failure.error, failure.hint.as_deref());
+    failure.exit.into()
+}
+
+impl Command {
+    async fn run(self, global: &Global) -> Outcome {
+        match self {
+            Self::Render(verb) => verb.run(global),
+            Self::Local(verb) => verb.run(global).await,
+            Self::Detect(verb) => verb.run(global).await,
+            Self::Compact(verb) => verb.run(global).await,
+            Self::Refresh(verb) => verb.run(global).await,
+            Self::Activity(verb) => verb.run(global).await,
+            Self::Findings(verb) => verb.run(global).await,
+            Self::Sample(verb) => verb.run(),
+            Self::Demo(verb) => verb.run(global).await,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `oort refresh`: the *Refresh User Data* action.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::context::{Target, TenantArgs};
+use crate::cli::{Exit, Global, Outcome, output};
+use crate::ports::{self, Kind, LeaseGuard, Leases};
+use crate::runtime::refresh::{self, Report};
+
+/// Add one user's newest events to the Activity table at once.
+#[derive(Debug, Args)]
+pub struct Refresh {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// The user's Okta ID or login.
+    #[arg(long, value_name = "ID-OR-LOGIN")]
+    user: String,
+}
+
+impl Refresh {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let target = Target::open(global, &self.tenant).await?;
+        output::json(&run(&target, &self.user).await?);
+        Ok(Exit::Done)
+    }
+}
+
+/// Refreshes of one tenant follow each other; each takes seconds.
+async fn wait_for_lease(target: &Target) -> Result<LeaseGuard, ports::Error> {
+    const ATTEMPTS: u32 = 150;
+    const PAUSE: Duration = Duration::from_millis(200);
+    for _ in 0..ATTEMPTS {
+        if let Some(lease) = target.leases.acquire("refresh").await? {
+            return Ok(lease);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(ports::Error::new(
+        Kind::Unavailable,
+        "wait for another refresh of this tenant",
+    ))
+}
+
+/// One refresh.
+pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
+    let _lease = wait_for_lease(target).await?;
+    let scratch = target.scratch("refresh")?;
+    let refresh = refresh::Refresh {
+        queue: &target.queue,
+        objects: &target.objects,
+        leases: &target.leases,
+        lake: &target.lake,
+        scratch: scratch.path(),
+        run: &target.run,
+    };
+    let report = refresh.run(user).await?;
+    target.span("refresh").in_scope(|| {
+        tracing::info!(
+            landed = report.landed,
+            rows = report.rows,
+            added = report.added,
+            "refreshed"
+        );
+    });
+    Ok(report)
+}

@@ -1,0 +1,11 @@
+//! From files to stacks: sources -> profile -> rendered stack -> comparison with the golden files. Talks to no service.
+
+pub mod check;
+pub mod emit;
+mod fields;
+pub mod problem;
+pub mod profile;
+pub mod render;
+mod rules;
+pub mod source;
+pub mod yaml;

@@ -1,0 +1,84 @@
+//! `kill -9` at any moment, then the same command again: the same table, the same findings, each notification once.
+
+use std::time::Duration;
+
+use crate::world::{Sight, World};
+
+const EVENTS: u32 = 3_000;
+
+/// Moments at which a run is killed, in milliseconds after its start, spread from its first to its last act.
+fn moments(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % 400
+    })
+}
+
+/// Kills the command until it has been killed `kills` times or came to its end by itself that often in a row.
+fn kill_often(world: &World, arguments: &[&str], kills: usize, seed: u64) -> usize {
+    let mut killed = 0;
+    for moment in moments(seed).take(kills) {
+        let mut child = world.start(arguments);
+        std::thread::sleep(Duration::from_millis(moment));
+        child.kill().unwrap();
+        if !child.wait().unwrap().success() {
+            killed += 1;
+        }
+    }
+    killed
+}
+
+/// Runs until the queue is empty, in flight included: what a killed run had received comes back after a while.
+fn detect_to_the_end(world: &World) {
+    for _ in 0..40 {
+        let report = world.json(&["detect", "--tenant", "acme"]);
+        assert_eq!(
+            report["queue"]["dead"], 0,
+            "a killed run must not cost a message its life"
+        );
+        if report["queue"]["visible"] == 0 && report["queue"]["in_flight"] == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    panic!("the queue never became empty");
+}
+
+async fn undisturbed(sample: &str) -> Sight {
+    let world = World::new();
+    world.send(sample);
+    world.json(&["detect", "--tenant", "acme"]);
+    world.json(&["compact", "--tenant", "acme"]);
+    world.sight().await
+}
+
+#[tokio::test]
+async fn killed_runs_leave_what_undisturbed_runs_leave() {
+    let world = World::new();
+    // Many short runs receive a message more often than the shipped limit, which is not what is tested here.
+    world.edit_profile(|profile| *profile = profile.replace("receive_limit: 5", "receive_limit: 100"));
+    let sample = world.sample(EVENTS, 7);
+    let expected = undisturbed(&sample).await;
+    assert!(
+        !expected.findings.is_empty() && !expected.notifications.is_empty() && expected.rows.len() > EVENTS as usize
+    );
+
+    world.send(&sample);
+    let mut killed = kill_often(&world, &["detect", "--tenant", "acme"], 12, 1);
+    killed += kill_often(&world, &["compact", "--tenant", "acme"], 6, 2);
+    detect_to_the_end(&world);
+    killed += kill_often(&world, &["compact", "--tenant", "acme"], 12, 3);
+    assert!(
+        killed >= 10,
+        "only {killed} of 30 runs were still going when they were killed"
+    );
+    world.json(&["compact", "--tenant", "acme"]);
+    assert_eq!(world.sight().await, expected);
+
+    assert_eq!(world.json(&["compact", "--tenant", "acme"])["segments"], 0);
+    assert_eq!(world.json(&["detect", "--tenant", "acme"])["evaluated"], 0);
+    assert_eq!(world.sight().await, expected);
+}
