@@ -27,14 +27,14 @@ impl Compact {
 
 /// One run under the tenant's lease; `None` when another run holds it.
 pub async fn run(target: &Target) -> Result<Option<Report>, ports::Error> {
-    let span = target.span("compact");
+    let run = target.start("compact");
     let Some(_lease) = target.leases.acquire("compact").await? else {
-        span.in_scope(|| tracing::info!("another run holds the lease"));
+        run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };
     let scratch = target.scratch("compact")?;
-    let report = compact::run(&target.objects, &target.lake, scratch.path(), &target.run).await?;
-    span.in_scope(|| {
+    let report = compact::run(&target.objects, &target.lake, scratch.path(), &run.name).await?;
+    run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,
             events = report.events,

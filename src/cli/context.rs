@@ -170,8 +170,6 @@ pub struct Target {
     pub topic: LocalTopic,
     pub leases: LocalLeases,
     pub lake: Lake,
-    /// Names this run among all runs.
-    pub run: String,
     scratch: PathBuf,
 }
 
@@ -188,7 +186,6 @@ impl Target {
             topic: LocalTopic::open(data, &twin.subscriptions, clock).await?,
             leases: LocalLeases::open(data, tenant.as_str())?,
             lake: Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_")),
-            run: run_name(),
             scratch: data.join("scratch").join(tenant.as_str()),
             region: environment.profile.region.to_string(),
             tenant,
@@ -210,9 +207,21 @@ impl Target {
             .map_err(failed)
     }
 
-    pub fn span(&self, role: &'static str) -> tracing::Span {
-        telemetry::run_span(self.tenant.as_str(), role, &self.run)
+    /// A new run of a role, with the span of its log lines.
+    pub fn start(&self, role: &'static str) -> Run {
+        let name = run_name();
+        Run {
+            span: telemetry::run_span(self.tenant.as_str(), role, &name),
+            name,
+        }
     }
+}
+
+/// One run of one role.
+pub struct Run {
+    /// Unique among all runs: files are named by it.
+    pub name: String,
+    pub span: tracing::Span,
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the front door for the names of runs")]

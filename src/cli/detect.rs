@@ -37,9 +37,9 @@ impl Detect {
 
 /// One run under the tenant's lease; `None` when another run holds it.
 pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, crate::ports::Error> {
-    let span = target.span("detect");
+    let run = target.start("detect");
     let Some(_lease) = target.leases.acquire(INGEST_LEASE).await? else {
-        span.in_scope(|| tracing::info!("another run holds the lease"));
+        run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };
     let analysis = Analysis {
@@ -50,7 +50,7 @@ pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, cra
         rules,
     };
     let report = analysis.run().await?;
-    span.in_scope(|| {
+    run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,
             landed = report.landed,

@@ -109,6 +109,7 @@ pub async fn send<R: io::BufRead>(target: &Target, export: Export<R>, readdress:
 
 struct Sender<'a> {
     target: &'a Target,
+    run: String,
     bus: Bus,
     envelopes: Vec<String>,
     aside: Vec<SetAside>,
@@ -120,6 +121,7 @@ impl<'a> Sender<'a> {
     fn new(target: &'a Target) -> Result<Self, Failure> {
         Ok(Self {
             target,
+            run: target.start("send").name,
             bus: Bus::new(&target.twin)?,
             envelopes: Vec::new(),
             aside: Vec::new(),
@@ -147,7 +149,7 @@ impl<'a> Sender<'a> {
             self.envelopes.clear();
         }
         if !self.aside.is_empty() {
-            let name = format!("send-{}-{:06}", self.target.run, self.files_aside);
+            let name = format!("send-{}-{:06}", self.run, self.files_aside);
             set_aside::put(&self.target.objects, &name, &self.aside).await?;
             self.files_aside += 1;
             self.aside.clear();

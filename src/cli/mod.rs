@@ -44,9 +44,9 @@ struct Global {
     /// The folder in which the embedded target keeps everything.
     #[arg(long, global = true, env = "OORT_DATA", default_value = ".oort", value_name = "DIR")]
     data: PathBuf,
-    /// The least level of log lines on standard error.
-    #[arg(long, global = true, env = "OORT_LOG", default_value = "info", value_name = "LEVEL")]
-    log: String,
+    /// The least level of log lines on standard error; info, or warn for a demo.
+    #[arg(long, global = true, env = "OORT_LOG", value_name = "LEVEL")]
+    log: Option<String>,
     /// How log lines are written; text on a terminal, JSON elsewhere.
     #[arg(long, global = true, env = "OORT_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
@@ -147,7 +147,12 @@ impl Cli {
         } else {
             LogFormat::Json
         });
-        telemetry::start(format, &self.global.log);
+        let usual = if matches!(self.command, Command::Demo(_)) {
+            "warn"
+        } else {
+            "info"
+        };
+        telemetry::start(format, self.global.log.as_deref().unwrap_or(usual));
         let runtime = match tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -45,6 +45,7 @@ async fn wait_for_lease(target: &Target) -> Result<LeaseGuard, ports::Error> {
 
 /// One refresh.
 pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
+    let run = target.start("refresh");
     let _lease = wait_for_lease(target).await?;
     let scratch = target.scratch("refresh")?;
     let refresh = refresh::Refresh {
@@ -53,10 +54,10 @@ pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
         leases: &target.leases,
         lake: &target.lake,
         scratch: scratch.path(),
-        run: &target.run,
+        run: &run.name,
     };
     let report = refresh.run(user).await?;
-    target.span("refresh").in_scope(|| {
+    run.span.in_scope(|| {
         tracing::info!(
             landed = report.landed,
             rows = report.rows,

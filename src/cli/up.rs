@@ -104,7 +104,7 @@ async fn launch(global: &Global, planned: &Planned) -> Result<bool, Failure> {
         .envs(&planned.schedule.environment)
         .env("OORT_ROOT", &global.root)
         .env("OORT_DATA", &global.data)
-        .env("OORT_LOG", &global.log)
+        .env("OORT_LOG", global.log.as_deref().unwrap_or("info"))
         .stdin(Stdio::null())
         // The terminal's Ctrl-C would reach the task too; as on Fargate, only its launcher may stop it.
         .process_group(0)

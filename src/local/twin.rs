@@ -52,6 +52,7 @@ pub struct TwinSchedule {
 /// One notification route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Subscription {
+    /// The route's name in the tenant's file.
     pub name: String,
     pub protocol: String,
     pub endpoint: String,
@@ -246,7 +247,8 @@ impl Template<'_> {
 
     fn subscription(&self, name: &str, properties: &Map<String, Value>) -> Found<Subscription> {
         Ok(Subscription {
-            name: name.to_owned(),
+            // The template names a route's resource after it.
+            name: name.strip_prefix("Route").unwrap_or(name).to_owned(),
             protocol: self.text(name, properties, "Protocol")?,
             endpoint: self.text(name, properties, "Endpoint")?,
             filter_policy: properties.get("FilterPolicy").map(|policy| self.resolve(policy)),
