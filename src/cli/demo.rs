@@ -115,16 +115,15 @@ impl Demo {
     }
 
     async fn show_sending(&self, target: &Target) -> Result<(), Failure> {
-        let sent: Sent = match &self.events {
-            Some(file) => send(target, Export::new(open(file)?), true).await?,
-            None => {
-                let mut events = String::new();
-                for event in Generator::new(Settings::default()) {
-                    events.push_str(&event);
-                    events.push('\n');
-                }
-                send(target, Export::new(Cursor::new(events)), false).await?
+        let sent: Sent = if let Some(file) = &self.events {
+            send(target, Export::new(open(file)?), true).await?
+        } else {
+            let mut events = String::new();
+            for event in Generator::new(Settings::default()) {
+                events.push_str(&event);
+                events.push('\n');
             }
+            send(target, Export::new(Cursor::new(events)), false).await?
         };
         output::line(format!(
             "{} read, {} queued, {} not admitted by the rule, {} set aside",

@@ -159,16 +159,16 @@ impl Cli {
             .build()
         {
             Ok(runtime) => runtime,
-            Err(error) => return report(Failure::unavailable(error)),
+            Err(error) => return report(&Failure::unavailable(error)),
         };
         match runtime.block_on(self.command.run(&self.global)) {
             Ok(exit) => exit.into(),
-            Err(failure) => report(failure),
+            Err(failure) => report(&failure),
         }
     }
 }
 
-fn report(failure: Failure) -> ExitCode {
+fn report(failure: &Failure) -> ExitCode {
     output::failure(&*failure.error, failure.hint.as_deref());
     failure.exit.into()
 }
@@ -184,7 +184,7 @@ impl Command {
             Self::Activity(verb) => verb.run(global).await,
             Self::Findings(verb) => verb.run(global).await,
             Self::Sample(verb) => verb.run(),
-            Self::Demo(verb) => verb.run(global).await,
+            Self::Demo(verb) => Box::pin(verb.run(global)).await,
         }
     }
 }

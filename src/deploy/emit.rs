@@ -152,12 +152,18 @@ fn text(value: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             ' '..='~' => out.push(c),
             _ if c.is_alphanumeric() && u32::from(c) <= 0xffff => out.push(c),
-            _ if u32::from(c) <= 0xff => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            _ if u32::from(c) <= 0xffff => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            _ => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+            _ => out.push_str(&escape(u32::from(c))),
         }
     }
     out.push('"');
+}
+
+fn escape(code: u32) -> String {
+    match code {
+        0..=0xff => format!("\\x{code:02x}"),
+        0x100..=0xffff => format!("\\u{code:04x}"),
+        _ => format!("\\U{code:08x}"),
+    }
 }
 
 /// Whether a text may stand without quotes: words of letters that no reader takes for anything else.

@@ -2,7 +2,7 @@
 
 use crate::model::finding::Severity;
 
-/// What `PutRetentionPolicy` of CloudWatch Logs takes.
+/// What `PutRetentionPolicy` of `CloudWatch` Logs takes.
 pub const LOG_RETENTION_DAYS: [u32; 22] = [
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653,
 ];

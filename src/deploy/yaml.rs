@@ -87,7 +87,7 @@ impl<'a> Builder<'a> {
                 Some(Err(error)) => {
                     return Err(Unreadable {
                         at: (*error.marker()).into(),
-                        why: error.info().to_string(),
+                        why: error.info().clone(),
                     });
                 }
                 Some(Ok((Event::Comment(..), _))) => {}

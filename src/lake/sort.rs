@@ -127,7 +127,7 @@ impl Sorted {
 
 /// A walk over merged runs: [`Merge::advance`], then read [`Merge::key`] and [`Merge::value`].
 pub struct Merge {
-    heap: BinaryHeap<Head>,
+    waiting: BinaryHeap<Head>,
     current: Option<Head>,
 }
 
@@ -157,18 +157,18 @@ impl Ord for Head {
 
 impl Merge {
     fn open(runs: &[PathBuf]) -> io::Result<Self> {
-        let mut heap = BinaryHeap::with_capacity(runs.len());
+        let mut waiting = BinaryHeap::with_capacity(runs.len());
         for path in runs {
-            let mut head = Head {
+            let mut first = Head {
                 key: Vec::new(),
                 value: Vec::new(),
                 run: RunReader::open(path)?,
             };
-            if head.advance()? {
-                heap.push(head);
+            if first.advance()? {
+                waiting.push(first);
             }
         }
-        Ok(Self { heap, current: None })
+        Ok(Self { waiting, current: None })
     }
 
     /// Steps to the next record; `false` when there is none.
@@ -176,9 +176,9 @@ impl Merge {
         if let Some(mut head) = self.current.take()
             && head.advance()?
         {
-            self.heap.push(head);
+            self.waiting.push(head);
         }
-        self.current = self.heap.pop();
+        self.current = self.waiting.pop();
         Ok(self.current.is_some())
     }
 
@@ -241,15 +241,15 @@ impl RunReader {
             return Ok(false);
         }
         self.decoder.read_exact(&mut lengths[1..])?;
-        let [a, b, c, d, e, f, g, h] = lengths;
-        read_into(&mut self.decoder, key, u32::from_le_bytes([a, b, c, d]))?;
-        read_into(&mut self.decoder, value, u32::from_le_bytes([e, f, g, h]))?;
+        let lengths = u64::from_le_bytes(lengths);
+        read_into(&mut self.decoder, key, lengths & u64::from(u32::MAX))?;
+        read_into(&mut self.decoder, value, lengths >> 32)?;
         Ok(true)
     }
 }
 
-fn read_into(reader: &mut impl Read, buffer: &mut Vec<u8>, bytes: u32) -> io::Result<()> {
-    buffer.resize(bytes as usize, 0);
+fn read_into(reader: &mut impl Read, buffer: &mut Vec<u8>, bytes: u64) -> io::Result<()> {
+    buffer.resize(usize::try_from(bytes).map_err(io::Error::other)?, 0);
     reader.read_exact(buffer)
 }
 
@@ -268,9 +268,9 @@ mod tests {
         for (key, value) in records {
             sorter.push(key, |out| out.extend_from_slice(value)).unwrap();
         }
-        let sorted = sorter.finish().unwrap();
-        assert!(sorted.runs.len() <= FAN_IN);
-        let mut merge = sorted.merge().unwrap();
+        let result = sorter.finish().unwrap();
+        assert!(result.runs.len() <= FAN_IN);
+        let mut merge = result.merge().unwrap();
         let mut out = Vec::new();
         while merge.advance().unwrap() {
             out.push((merge.key().to_vec(), merge.value().to_vec()));

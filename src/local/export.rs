@@ -186,10 +186,10 @@ mod tests {
             buffer in 1_usize..40,
         ) {
             let expected: Vec<_> = values.iter().map(|v| serde_json::to_value(v).unwrap()).collect();
-            let lines: String = expected.iter().map(|v| format!("{v}\n")).collect();
-            let printed: String = expected.iter().map(|v| format!("{v:#}\n")).collect();
+            let lines: Vec<String> = expected.iter().map(ToString::to_string).collect();
+            let printed: Vec<String> = expected.iter().map(|v| format!("{v:#}")).collect();
             let array = serde_json::to_string_pretty(&expected).unwrap();
-            for text in [lines, array, printed] {
+            for text in [lines.join("\n"), array, printed.join("\n")] {
                 let found: Vec<serde_json::Value> = pieces(&text, buffer.max(2)).iter().map(|(_, t)| serde_json::from_str(t).unwrap()).collect();
                 prop_assert_eq!(&found, &expected, "{}", text);
             }

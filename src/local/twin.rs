@@ -122,7 +122,9 @@ impl Template<'_> {
         let mut patterns = Vec::new();
         let mut queue = None;
         for (name, rule) in self.all("AWS::Events::Rule") {
-            if self.refers(rule.get("EventBusName"), bus) && rule.get("State").is_none_or(|state| state == "ENABLED") {
+            if referred(rule.get("EventBusName")).as_deref() == Some(bus)
+                && rule.get("State").is_none_or(|state| state == "ENABLED")
+            {
                 patterns.push(
                     self.resolve(
                         rule.get("EventPattern")
@@ -263,10 +265,6 @@ impl Template<'_> {
             Value::String(text) => Ok(text),
             _ => Err(format!("{name}: {property} is no text that is known before deployment")),
         }
-    }
-
-    fn refers(&self, value: Option<&Value>, name: &str) -> bool {
-        referred(value).as_deref() == Some(name)
     }
 
     /// The value with its pseudo parameters filled in; other intrinsic functions stay as they are.

@@ -76,7 +76,7 @@ fn a_planted_violation_is_found() {
         ("runtime/detect/mod.rs", "use crate::ports::Objects;"),
     ];
     for (file, text) in planted {
-        assert_eq!(violations_in(file, text).len(), 1, "{file}: {text}");
+        assert_ne!(violations_in(file, text), Vec::<String>::new(), "{file}: {text}");
     }
     let innocent = [
         (
