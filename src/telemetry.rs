@@ -1,6 +1,6 @@
 //! Structured log lines on standard error, and the names of their fields. Decides nothing and measures nothing itself.
 //!
-//! Every line of a run carries `tenant`, `role` and `run`, from the span that [`run_span`] opens.
+//! Every line within a run carries `tenant`, `role` and `run`, from the span that [`run_span`] opens.
 
 use tracing_subscriber::EnvFilter;
 

@@ -1,6 +1,7 @@
 //! `oort compact`: the daily compaction of one tenant.
 
 use clap::Args;
+use tracing::Instrument;
 
 use crate::cli::context::{Target, TenantArgs};
 use crate::cli::{Exit, Global, Outcome, output};
@@ -33,7 +34,9 @@ pub async fn run(target: &Target) -> Result<Option<Report>, ports::Error> {
         return Ok(None);
     };
     let scratch = target.scratch("compact")?;
-    let report = compact::run(&target.objects, &target.lake, scratch.path(), &run.name).await?;
+    let report = compact::run(&target.objects, &target.lake, scratch.path(), &run.name)
+        .instrument(run.span.clone())
+        .await?;
     run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,

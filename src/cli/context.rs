@@ -137,7 +137,8 @@ impl Environment {
                 self.profile.environment
             )));
         };
-        let path = global.data.join("stacks").join(stack.file_name());
+        let folder = global.data.join(self.profile.environment.as_str()).join("stacks");
+        let path = folder.join(stack.file_name());
         let pseudo = Pseudo {
             account: self.profile.account_id.to_string(),
             region: self.profile.region.to_string(),
@@ -146,8 +147,8 @@ impl Environment {
             Failure::unavailable(error).hint(format!("{} must be writable", global.data.display()))
         };
         if std::fs::read_to_string(&path).ok().as_ref() != Some(&stack.body) {
-            std::fs::create_dir_all(global.data.join("stacks")).map_err(failed)?;
-            let fresh = tempfile::NamedTempFile::new_in(global.data.join("stacks")).map_err(failed)?;
+            std::fs::create_dir_all(&folder).map_err(failed)?;
+            let fresh = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?;
             std::fs::write(fresh.path(), &stack.body).map_err(failed)?;
             fresh.persist(&path).map_err(|error| failed(error.error))?;
         }
@@ -163,6 +164,8 @@ fn not_found(error: source::SourceError) -> Failure {
 /// One tenant on the embedded target: its stack's twin and every adapter.
 pub struct Target {
     pub tenant: TenantId,
+    /// The environment's own part of the data folder.
+    pub data: PathBuf,
     pub region: String,
     pub twin: TwinStack,
     pub queue: LocalQueue,
@@ -179,7 +182,7 @@ impl Target {
         let tenant = choose(&environment, arguments)?;
         let twin = environment.deploy(global, &tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let data = &global.data;
+        let data = &global.data.join(&arguments.environment.environment);
         Ok(Self {
             queue: LocalQueue::open(data, tenant.as_str(), twin.queue, Arc::clone(&clock)).await?,
             objects: LocalObjects::open(data, tenant.as_str())?,
@@ -188,6 +191,7 @@ impl Target {
             lake: Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_")),
             scratch: data.join("scratch").join(tenant.as_str()),
             region: environment.profile.region.to_string(),
+            data: data.clone(),
             tenant,
             twin,
         })

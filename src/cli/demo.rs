@@ -73,7 +73,7 @@ impl Demo {
         show_set_aside(&target).await?;
 
         heading(4, "Notifications, by route of the tenant's file");
-        show_notifications(&global.data, &target).await?;
+        show_notifications(&target).await?;
 
         let Some(user) = self.user.clone().or_else(|| suspect(&all)) else {
             output::line("no finding names a user; name one with --user to see an Activity table");
@@ -199,9 +199,9 @@ async fn show_set_aside(target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn show_notifications(data: &Path, target: &Target) -> Result<(), Failure> {
+async fn show_notifications(target: &Target) -> Result<(), Failure> {
     let mut counts: HashMap<(String, String), usize> = HashMap::new();
-    for delivery in topic::delivered(data, target.tenant.as_str()).await? {
+    for delivery in topic::delivered(&target.data, target.tenant.as_str()).await? {
         *counts.entry((delivery.route, delivery.endpoint)).or_default() += 1;
     }
     let mut cells: Vec<_> = counts

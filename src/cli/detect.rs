@@ -1,6 +1,7 @@
 //! `oort detect`: the hourly analysis of one tenant.
 
 use clap::Args;
+use tracing::Instrument;
 
 use crate::cli::context::{DetectionArgs, Target, TenantArgs};
 use crate::cli::{Exit, Global, Outcome, output};
@@ -49,7 +50,7 @@ pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, cra
         notifier: &target.topic,
         rules,
     };
-    let report = analysis.run().await?;
+    let report = analysis.run().instrument(run.span.clone()).await?;
     run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,

@@ -13,7 +13,7 @@ use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::lake::set_aside::{self, SetAside};
 use crate::local::address::{Address, address};
 use crate::local::bus::Bus;
-use crate::local::export::Export;
+use crate::local::export::{Export, Piece};
 
 /// The embedded target: put events on a tenant's bus, run its schedules.
 #[derive(Debug, Subcommand)]
@@ -86,19 +86,14 @@ pub async fn send<R: io::BufRead>(target: &Target, export: Export<R>, readdress:
     };
     let mut sender = Sender::new(target)?;
     for piece in export {
-        let piece = piece.map_err(|error| Failure::input(format!("cannot read the events: {error}")))?;
-        sender.sent.read += 1;
-        match address(&piece.text, &to, readdress) {
-            Ok(envelope) if sender.bus.admits(&envelope)? => sender.envelopes.push(envelope.into_owned()),
-            Ok(_) => {
-                sender.sent.not_admitted += 1;
-                sender.keep("no rule of the bus matches the envelope", piece.line, piece.text);
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) => {
+                sender.flush().await?;
+                return Err(Failure::input(format!("cannot read the events: {error}")));
             }
-            Err(reason) => {
-                sender.sent.set_aside += 1;
-                sender.keep(&reason.to_string(), piece.line, piece.text);
-            }
-        }
+        };
+        sender.take(piece, &to, readdress);
         if sender.is_full() {
             sender.flush().await?;
         }
@@ -128,6 +123,31 @@ impl<'a> Sender<'a> {
             files_aside: 0,
             sent: Sent::default(),
         })
+    }
+
+    fn take(&mut self, piece: Piece, to: &Address, readdress: bool) {
+        self.sent.read += 1;
+        let envelope = if piece.is_unicode {
+            address(&piece.text, to, readdress).map_err(|reason| reason.to_string())
+        } else {
+            Err("not UTF-8".to_owned())
+        };
+        // A matcher that cannot read an envelope costs that envelope alone.
+        let judged = envelope.and_then(|envelope| match self.bus.admits(&envelope) {
+            Ok(admitted) => Ok((admitted, envelope.into_owned())),
+            Err(error) => Err(error.source.map_or(error.op, |why| why.to_string())),
+        });
+        match judged {
+            Ok((true, envelope)) => self.envelopes.push(envelope),
+            Ok((false, _)) => {
+                self.sent.not_admitted += 1;
+                self.keep("no rule of the bus matches the envelope", piece.line, piece.text);
+            }
+            Err(reason) => {
+                self.sent.set_aside += 1;
+                self.keep(&reason, piece.line, piece.text);
+            }
+        }
     }
 
     fn keep(&mut self, reason: &str, line: u64, body: String) {

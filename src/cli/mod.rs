@@ -120,7 +120,10 @@ impl Failure {
 impl From<ports::Error> for Failure {
     fn from(error: ports::Error) -> Self {
         let (exit, hint) = match error.kind {
-            Kind::Invalid | Kind::NotFound => (Exit::Failed, None),
+            Kind::Invalid | Kind::NotFound => (
+                Exit::Failed,
+                Some("what is stored is not what it must be; a repeat will not help, and nothing was changed"),
+            ),
             Kind::Denied => (Exit::Refused, None),
             Kind::Conflict => (
                 Exit::Unavailable,
@@ -162,6 +165,7 @@ impl Cli {
             Err(error) => return report(&Failure::unavailable(error)),
         };
         match runtime.block_on(self.command.run(&self.global)) {
+            Ok(_) if output::is_cut_short() => Exit::Failed.into(),
             Ok(exit) => exit.into(),
             Err(failure) => report(&failure),
         }

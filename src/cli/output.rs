@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
@@ -14,13 +15,25 @@ pub enum Format {
     Json,
 }
 
+/// Whether a result did not reach standard output whole.
+static CUT_SHORT: AtomicBool = AtomicBool::new(false);
+
+/// Whether a result did not reach standard output whole, so that the command has failed whatever else it did.
+pub fn is_cut_short() -> bool {
+    CUT_SHORT.load(Ordering::Relaxed)
+}
+
 /// Writes to standard output. A reader that went away, as `head` does, is no failure of ours.
 fn write(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
     let mut stdout = io::stdout().lock();
     if let Err(error) = write(&mut stdout).and_then(|()| stdout.flush())
         && error.kind() != io::ErrorKind::BrokenPipe
     {
-        failure(&error, Some("standard output cannot be written"));
+        failure(
+            &error,
+            Some("standard output could not be written; the result is cut short"),
+        );
+        CUT_SHORT.store(true, Ordering::Relaxed);
     }
 }
 

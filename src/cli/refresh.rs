@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use tracing::Instrument;
 
 use crate::cli::context::{Target, TenantArgs};
 use crate::cli::{Exit, Global, Outcome, output};
@@ -56,7 +57,7 @@ pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
         scratch: scratch.path(),
         run: &run.name,
     };
-    let report = refresh.run(user).await?;
+    let report = refresh.run(user).instrument(run.span.clone()).await?;
     run.span.in_scope(|| {
         tracing::info!(
             landed = report.landed,

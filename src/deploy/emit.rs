@@ -158,7 +158,8 @@ fn text(value: &str, out: &mut String) {
     out.push('"');
 }
 
-fn escape(code: u32) -> String {
+/// A character as it may stand in double quotes.
+pub fn escape(code: u32) -> String {
     match code {
         0..=0xff => format!("\\x{code:02x}"),
         0x100..=0xffff => format!("\\u{code:04x}"),
@@ -274,9 +275,46 @@ mod tests {
         }
 
         #[test]
+        fn what_stands_without_quotes_is_a_text_in_yaml_1_1(tree in tree()) {
+            let mut plain = Vec::new();
+            plain_texts(&tree, &mut plain);
+            for text in plain {
+                prop_assert!(is_text_in_yaml_1_1(&text), "{}", text);
+            }
+        }
+
+        #[test]
         fn our_own_reader_reads_what_was_meant(tree in tree()) {
             let text = document(&tree);
             prop_assert_eq!(Tree::from(yaml::parse(&text).unwrap()), tree, "{}", text);
+        }
+    }
+
+    /// Whether a plain scalar is a text by the types of YAML 1.1 (yaml.org/type): each number, time, merge or default
+    /// value starts with a digit, a sign or a mark, and the rest are these words.
+    fn is_text_in_yaml_1_1(plain: &str) -> bool {
+        let words = "y|Y|yes|Yes|YES|n|N|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF|null|Null|NULL";
+        plain.starts_with(|c: char| c.is_ascii_alphabetic()) && !words.split('|').any(|word| word == plain)
+    }
+
+    fn plain_texts(tree: &Tree, found: &mut Vec<String>) {
+        let mut note = |value: &str| {
+            if is_plainly_safe(value) {
+                found.push(value.to_owned());
+            }
+        };
+        match tree {
+            Tree::Text(value) => note(value),
+            Tree::List(items) => items.iter().for_each(|item| plain_texts(item, found)),
+            Tree::Map(entries) => {
+                for (key, _) in entries {
+                    note(key);
+                }
+                for (_, value) in entries {
+                    plain_texts(value, found);
+                }
+            }
+            Tree::Null | Tree::Bool(_) | Tree::Int(_) => {}
         }
     }
 

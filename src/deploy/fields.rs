@@ -44,6 +44,7 @@ impl<'a> Reader<'a> {
             self.report(node.at, format!("{name} is a map with the keys {}", known.join(", ")));
             return Fields {
                 at: node.at,
+                is_map: false,
                 entries: Vec::new(),
             };
         };
@@ -65,6 +66,7 @@ impl<'a> Reader<'a> {
         }
         Fields {
             at: node.at,
+            is_map: true,
             entries: found,
         }
     }
@@ -125,6 +127,8 @@ impl<'a> Reader<'a> {
 /// The known entries of a map.
 pub struct Fields<'n> {
     at: At,
+    /// What is no map was reported as such, and misses nothing besides.
+    is_map: bool,
     entries: Vec<(&'n Key, &'n Node)>,
 }
 
@@ -139,7 +143,7 @@ impl<'n> Fields<'n> {
     /// The value of a key that must be there.
     pub fn required(&self, name: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
         let found = self.get(name);
-        if found.is_none() {
+        if found.is_none() && self.is_map {
             reader.report(self.at, format!("`{name}` is missing; add it here"));
         }
         found

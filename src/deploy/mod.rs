@@ -3,6 +3,7 @@
 pub mod check;
 pub mod emit;
 mod fields;
+mod limits;
 pub mod problem;
 pub mod profile;
 pub mod render;

@@ -33,38 +33,92 @@ pub fn schedule(text: &str) -> Result<(), String> {
     if (days == "?") == (weekdays == "?") {
         return Err("exactly one of day and weekday is `?`".to_owned());
     }
-    let limits = [
-        (minutes, 0, 59),
-        (hours, 0, 23),
-        (days, 1, 31),
-        (months, 1, 12),
-        (weekdays, 1, 7),
-        (years, 1970, 2199),
-    ];
-    match limits
-        .into_iter()
-        .find(|(field, least, most)| !is_field(field, *least, *most))
-    {
+    let given = [minutes, hours, days, months, weekdays, years];
+    match CRON.iter().zip(given).find(|(field, given)| !field.takes(given)) {
         None => Ok(()),
-        Some((field, least, most)) => Err(format!("the field `{field}` goes from {least} to {most}")),
+        Some((field, given)) => Err(format!("`{given}` is no {}", field.what)),
     }
 }
 
-fn is_field(field: &str, least: u32, most: u32) -> bool {
-    const NAMES: &str = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC SUN MON TUE WED THU FRI SAT";
-    let is_value = |text: &str| {
-        let bare = text.trim_end_matches(['L', 'W']);
-        let bare = bare.split('#').next().unwrap_or_default();
+/// One field of a cron expression: what may stand in it. Source: EventBridge Scheduler user guide, "Schedule types".
+struct CronField {
+    what: &'static str,
+    least: u32,
+    most: u32,
+    names: &'static [&'static str],
+    /// May be `?` or `L`, and a value may end in these.
+    is_day: bool,
+    suffixes: &'static [char],
+}
+
+const MONTHS: [&str; 12] = [
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+];
+const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
+
+const CRON: [CronField; 6] = [
+    CronField::number("minute, which goes from 0 to 59", 0, 59, &[]),
+    CronField::number("hour, which goes from 0 to 23", 0, 23, &[]),
+    CronField::day("day of the month, which goes from 1 to 31", 31, &[], &['W']),
+    CronField::number("month, which goes from 1 to 12 or JAN to DEC", 1, 12, &MONTHS),
+    CronField::day("weekday, which goes from 1 to 7 or SUN to SAT", 7, &WEEKDAYS, &['L']),
+    CronField::number("year, which goes from 1970 to 2199", 1970, 2199, &[]),
+];
+
+impl CronField {
+    const fn number(what: &'static str, least: u32, most: u32, names: &'static [&'static str]) -> Self {
+        Self {
+            what,
+            least,
+            most,
+            names,
+            is_day: false,
+            suffixes: &[],
+        }
+    }
+
+    const fn day(what: &'static str, most: u32, names: &'static [&'static str], suffixes: &'static [char]) -> Self {
+        Self {
+            what,
+            least: 1,
+            most,
+            names,
+            is_day: true,
+            suffixes,
+        }
+    }
+
+    fn takes(&self, field: &str) -> bool {
+        (self.is_day && field == "?") || field.split(',').all(|item| self.takes_item(item))
+    }
+
+    fn takes_item(&self, item: &str) -> bool {
+        let (range, step) = item.split_once('/').unwrap_or((item, "1"));
+        let takes_range = match range.split_once('-') {
+            _ if range == "*" => true,
+            Some((first, last)) => self.takes_value(first) && self.takes_value(last),
+            None => self.takes_value(range) || (self.is_day && self.takes_special_day(range)),
+        };
+        takes_range && step.parse::<u32>().is_ok_and(|step| step > 0)
+    }
+
+    fn takes_value(&self, value: &str) -> bool {
+        self.names.contains(&value)
+            || value
+                .parse()
+                .is_ok_and(|number| (self.least..=self.most).contains(&number))
+    }
+
+    /// The last day, the weekday nearest to a day, the last or the nth of a weekday in the month.
+    fn takes_special_day(&self, text: &str) -> bool {
+        let is_nth = |(day, nth): (&str, &str)| self.takes_value(day) && matches!(nth, "1" | "2" | "3" | "4" | "5");
         text == "L"
-            || text == "LW"
-            || bare.parse::<u32>().is_ok_and(|n| (least..=most).contains(&n))
-            || (bare.len() == 3 && NAMES.contains(bare))
-    };
-    field == "?"
-        || field.split(',').all(|item| {
-            let (range, step) = item.split_once('/').unwrap_or((item, "1"));
-            step.parse::<u32>().is_ok_and(|step| step > 0) && (range == "*" || range.split('-').all(is_value))
-        })
+            || (text == "LW" && self.suffixes.contains(&'W'))
+            || text
+                .strip_suffix(self.suffixes)
+                .is_some_and(|day| self.takes_value(day))
+            || (self.suffixes.contains(&'L') && text.split_once('#').is_some_and(is_nth))
+    }
 }
 
 /// CPU units and memory that Fargate combines, by the task definition parameters of its developer guide.
@@ -135,14 +189,37 @@ pub fn endpoint(protocol: &str, endpoint: &str) -> Result<(), String> {
             if has_no_space
                 && endpoint
                     .split_once('@')
-                    .is_some_and(|(name, host)| !name.is_empty() && host.contains('.')) =>
+                    .is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && is_host(host)) =>
         {
             Ok(())
         }
         "email" => Err("`endpoint` is an e-mail address, as the protocol is email".to_owned()),
-        "https" if has_no_space && endpoint.strip_prefix("https://").is_some_and(|rest| !rest.is_empty()) => Ok(()),
+        "https"
+            if has_no_space
+                && endpoint
+                    .strip_prefix("https://")
+                    .is_some_and(|rest| is_host(rest.split(['/', '?', ':']).next().unwrap_or_default())) =>
+        {
+            Ok(())
+        }
         "https" => Err("`endpoint` starts with https://, as the protocol is https".to_owned()),
         _ => Err("`protocol` is email or https".to_owned()),
+    }
+}
+
+fn is_host(host: &str) -> bool {
+    host.split('.').all(|label| {
+        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || c == '-') && !label.starts_with('-')
+    })
+}
+
+/// A container image's name as a registry has it: no protocol, no space, not empty.
+pub fn image(name: &str) -> Result<(), String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_allowed) && !name.contains("://") {
+        Ok(())
+    } else {
+        Err("`image` is a container image such as <registry>/oort-streams:<tag>, without https://".to_owned())
     }
 }
 
@@ -160,6 +237,9 @@ mod tests {
             "cron(0 9 L * ? *)",
             "cron(0 9 ? * 6L *)",
             "cron(0 9 ? * 2#1 *)",
+            "cron(0 9 15W JAN,JUL ? *)",
+            "cron(0 9 LW * ? *)",
+            "cron(0,30 */2 ? * L *)",
         ] {
             assert_eq!(schedule(good), Ok(()), "{good}");
         }
@@ -175,6 +255,18 @@ mod tests {
             "cron(0 3 ? * 0 *)",
             "cron(0 3 * * ? 1800)",
             "cron(0/0 3 * * ? *)",
+            "cron(? 3 * * ? *)",
+            "cron(0 L * * ? *)",
+            "cron(0 MON * * ? *)",
+            "cron(0 3 JAN * ? *)",
+            "cron(0 3 * MON ? *)",
+            "cron(0 3 ? * JAN *)",
+            "cron(0 3 32W * ? *)",
+            "cron(0 3 ? * 2#6 *)",
+            "cron(0 3 ? * 15W *)",
+            "cron(0 3 1#2 * ? *)",
+            "cron(0  3 * * ? *)",
+            "cron(0 3 * * ? *) ",
         ] {
             assert!(schedule(bad).is_err(), "{bad}");
         }
@@ -187,6 +279,45 @@ mod tests {
         }
         for (cpu, memory) in [(256, 3_072), (512, 512), (1_024, 2_500), (300, 512), (8_192, 17_408)] {
             assert!(fargate(cpu, memory).is_err());
+        }
+    }
+
+    #[test]
+    fn endpoints_fit_their_protocol() {
+        for (protocol, good) in [
+            ("email", "soc@acme.example"),
+            ("https", "https://siem.acme.example:8443/oort?x=1"),
+            ("https", "https://localhost/"),
+        ] {
+            assert_eq!(endpoint(protocol, good), Ok(()), "{good}");
+        }
+        for (protocol, bad) in [
+            ("email", "soc"),
+            ("email", "@acme.example"),
+            ("email", "soc@acme"),
+            ("email", "soc@.example"),
+            ("email", "a b@acme.example"),
+            ("email", "https://acme.example"),
+            ("https", "https://"),
+            ("https", "https:///path"),
+            ("https", "http://acme.example"),
+            ("https", "soc@acme.example"),
+            ("sms", "123"),
+        ] {
+            assert!(endpoint(protocol, bad).is_err(), "{protocol} {bad}");
+        }
+    }
+
+    #[test]
+    fn images_are_names_in_a_registry() {
+        for good in [
+            "oort-streams:local",
+            "1.dkr.ecr.us-east-2.amazonaws.com/oort-streams@sha256:0af1",
+        ] {
+            assert_eq!(image(good), Ok(()), "{good}");
+        }
+        for bad in ["", " ", "a b", "https://a/b", "-a"] {
+            assert!(image(bad).is_err(), "{bad}");
         }
     }
 }

@@ -15,21 +15,32 @@ use iceberg::{Catalog, Namespace, NamespaceIdent, TableCommit, TableCreation, Ta
 
 use crate::lake::failed;
 use crate::model::activity::Watermark;
-use crate::ports::Result;
+use crate::ports::{Error, Kind, Result};
 
 /// Snapshot property that carries the [`Watermark`] from commit to commit.
 const WATERMARK_PROPERTY: &str = "oort.compacted-through";
 
-/// The watermark that the table's current snapshot carries; zero for a table without one.
-pub fn watermark(table: &Table) -> Watermark {
-    let property = |snapshot: &iceberg::spec::SnapshotRef| {
-        snapshot
-            .summary()
-            .additional_properties
-            .get(WATERMARK_PROPERTY)
-            .and_then(|text| text.parse().ok())
-    };
-    Watermark(table.metadata().current_snapshot().and_then(property).unwrap_or(0))
+/// The watermark of the newest snapshot that carries one; zero for a table that was never compacted.
+///
+/// Snapshots of other writers, such as a merge of small files, carry none: their parents are asked.
+pub fn watermark(table: &Table) -> Result<Watermark> {
+    let metadata = table.metadata();
+    let mut snapshot = metadata.current_snapshot();
+    while let Some(current) = snapshot {
+        if let Some(text) = current.summary().additional_properties.get(WATERMARK_PROPERTY) {
+            return text.parse().map(Watermark).map_err(|error| {
+                Error::caused(
+                    Kind::Invalid,
+                    format!("read {WATERMARK_PROPERTY} {text:?} of the Activity table"),
+                    error,
+                )
+            });
+        }
+        snapshot = current
+            .parent_snapshot_id()
+            .and_then(|parent| metadata.snapshot_by_id(parent));
+    }
+    Ok(Watermark::default())
 }
 
 /// Appends `files` to `base` and sets the watermark, in one commit. `Conflict` when the table is no longer `base`.

@@ -32,7 +32,7 @@ pub fn decode_key(bytes: &[u8]) -> Option<RowKey<'_>> {
     let (user, rest) = rest.split_at(end);
     let (published, uuid) = rest.get(2..)?.split_first_chunk::<8>()?;
     let user_id = if user.contains(&0) {
-        Cow::Owned(std::str::from_utf8(user).ok()?.replace('\u{0}', ""))
+        Cow::Owned(String::from_utf8(unescaped(user)).ok()?)
     } else {
         Cow::Borrowed(std::str::from_utf8(user).ok()?)
     };
@@ -42,6 +42,11 @@ pub fn decode_key(bytes: &[u8]) -> Option<RowKey<'_>> {
         published: (u64::from_be_bytes(*published) ^ SIGN_64).cast_signed(),
         event_uuid: Cow::Borrowed(std::str::from_utf8(uuid).ok()?),
     })
+}
+
+/// Each NUL of a user's ID is followed by `ff`, a byte that no UTF-8 text holds.
+fn unescaped(user: &[u8]) -> Vec<u8> {
+    user.iter().copied().filter(|byte| *byte != 0xff).collect()
 }
 
 /// The columns, then the event's text up to the end.
@@ -80,11 +85,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn any_key() -> impl Strategy<Value = RowKey<'static>> {
-        (any::<i32>(), "[a-c]{0,3}", any::<i64>(), "[a-z0-9-]{1,6}").prop_map(|(day, user, published, uuid)| RowKey {
-            day,
-            user_id: Cow::Owned(user),
-            published,
-            event_uuid: Cow::Owned(uuid),
+        (any::<i32>(), "[a\u{0}b]{0,4}", any::<i64>(), "[a-z0-9-]{1,6}").prop_map(|(day, user, published, uuid)| {
+            RowKey {
+                day,
+                user_id: Cow::Owned(user),
+                published,
+                event_uuid: Cow::Owned(uuid),
+            }
         })
     }
 

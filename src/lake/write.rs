@@ -34,6 +34,7 @@ const SORT_BUDGET_BYTES: usize = 48 << 20;
 const BATCH_ROWS: usize = 1_024;
 const BATCH_BYTES: usize = 4 << 20;
 const ROW_GROUP_ROWS: usize = 16_384;
+const ROW_GROUP_BYTES: usize = 32 << 20;
 const FILE_BYTES: usize = 256 << 20;
 
 /// Rows collected for one commit.
@@ -89,10 +90,11 @@ impl Rows {
         let mut attempt = 1;
         loop {
             let base = lake.load_or_create().await?;
-            let new_watermark = watermark(commit::watermark(&base));
+            let old_watermark = commit::watermark(&base)?;
+            let new_watermark = watermark(old_watermark);
             let names = format!("{}-{attempt}", self.run);
             let (files, added) = write_missing(&base, &sorted, self.days, names).await?;
-            if files.is_empty() && new_watermark == commit::watermark(&base) {
+            if files.is_empty() && new_watermark == old_watermark {
                 return Ok(Written {
                     offered: self.offered,
                     added,
@@ -223,6 +225,7 @@ fn parquet_properties() -> Result<WriterProperties> {
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         // Every event and every UUID is another: a dictionary would only be built and thrown away, and the least and
         // greatest event tell a reader nothing.
         .set_column_dictionary_enabled(event.clone(), false)

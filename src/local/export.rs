@@ -12,6 +12,8 @@ pub struct Piece {
     /// The line of the file, from 1, on which the piece starts.
     pub line: u64,
     pub text: String,
+    /// Whether the bytes were UTF-8; if not, `text` shows what could be read of them and is no event.
+    pub is_unicode: bool,
 }
 
 /// The pieces of a file, read as they are asked for.
@@ -95,14 +97,17 @@ impl<R: BufRead> Export<R> {
                 break;
             }
         }
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        let (text, is_unicode) = match String::from_utf8(bytes) {
+            Ok(text) => (text, true),
+            Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), false),
         };
-        let text = text.trim_end();
-        Ok((!text.is_empty()).then(|| Piece {
+        Ok(Some(Piece {
             line,
-            text: text.to_owned(),
+            text: text.trim_ascii_end().to_owned(),
+            is_unicode,
         }))
     }
 }
@@ -170,6 +175,14 @@ mod tests {
         let found = pieces("\u{feff}{\"a\":1}\n\n{\"b\":\"\n{\"c\":[1,\r\n7\n", 1 << 10);
         let expected = [(1, "{\"a\":1}"), (3, "{\"b\":\""), (4, "{\"c\":[1,"), (5, "7")];
         assert_eq!(found, expected.map(|(line, text)| (line, text.to_owned())));
+    }
+
+    #[test]
+    fn a_line_of_odd_blanks_is_a_piece_and_no_end() {
+        let found = pieces("{\"a\":1}\n\u{a0}\n{\"b\":2}\n", 1 << 10);
+        assert_eq!(found.len(), 3);
+        let broken = Export::new(&b"{\"a\":\"\xff\"}\n{}\n"[..]).map(|piece| piece.unwrap().is_unicode);
+        assert!(broken.eq([false, true]));
     }
 
     #[test]

@@ -6,10 +6,10 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use crate::ports::{Error, Kind, Objects, Precondition, Result, Version};
 
@@ -20,8 +20,8 @@ const PRIVATE: &str = ".writing";
 pub struct LocalObjects {
     root: PathBuf,
     private: PathBuf,
-    /// Held while objects are written, and by a process that tidies up when nobody else is there.
-    written: AtomicU64,
+    /// Shared by everybody who writes; whoever has it alone may tidy up.
+    _writers: File,
 }
 
 impl LocalObjects {
@@ -30,10 +30,11 @@ impl LocalObjects {
         let root = data.join("objects").join(tenant);
         let private = root.join(PRIVATE);
         fs::create_dir_all(&private).map_err(failed("open", &root))?;
+        let writers = join_writers(&private).map_err(failed("open", &root))?;
         Ok(Self {
+            _writers: writers,
             root,
             private,
-            written: AtomicU64::new(0),
         })
     }
 
@@ -50,17 +51,15 @@ impl LocalObjects {
     fn write(&self, key: &str, bytes: &[u8], precondition: &Precondition) -> Result<Version> {
         let path = self.path(key)?;
         let op = || failed("write", &path);
-        let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.private.join(format!("{}-{number}", std::process::id()));
         let folder = path.parent().unwrap_or(&self.root);
         create_folders(folder, &self.root).map_err(op())?;
-        let mut file = File::create(&temporary).map_err(op())?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(op())?;
-        let placed = self.place(&temporary, &path, precondition);
-        if !matches!(placed, Ok(true)) {
-            // The content did not become the object; a file that stays is tidied up at the next opening.
-            let _ = fs::remove_file(&temporary);
-        }
+        // Removed when it goes out of scope, unless it became the object.
+        let mut temporary = NamedTempFile::new_in(&self.private).map_err(op())?;
+        temporary
+            .write_all(bytes)
+            .and_then(|()| temporary.as_file().sync_all())
+            .map_err(op())?;
+        let placed = self.place(temporary.path(), &path, precondition);
         if placed.map_err(op())? {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(op())?;
             Ok(version(bytes))
@@ -75,7 +74,7 @@ impl LocalObjects {
             Precondition::None => fs::rename(temporary, path).map(|()| true),
             // A hard link fails when the name is taken: of many at once, one wins.
             Precondition::Absent => match fs::hard_link(temporary, path) {
-                Ok(()) => fs::remove_file(temporary).map(|()| true),
+                Ok(()) => Ok(true),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
                 Err(error) => Err(error),
             },
@@ -94,6 +93,22 @@ impl LocalObjects {
             }
         }
     }
+}
+
+/// Removes what killed processes left unfinished, when nobody else is writing, and joins the writers.
+fn join_writers(private: &Path) -> io::Result<File> {
+    let writers = File::create(private.join("writers"))?;
+    if writers.try_lock().is_ok() {
+        for entry in fs::read_dir(private)? {
+            let path = entry?.path();
+            if !path.ends_with("writers") && !path.ends_with("lock") {
+                fs::remove_file(path)?;
+            }
+        }
+        writers.unlock()?;
+    }
+    writers.lock_shared()?;
+    Ok(writers)
 }
 
 fn version(bytes: &[u8]) -> Version {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::loose::Text;
+use crate::model::loose::{Sound, Text};
 
 /// The three facts without which an event can be neither deduplicated, ordered nor read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,14 @@ impl<'a> Head<'a> {
                 .map_err(|_| Unusable::Published(published.into_owned()))?,
             event_type: required(event_type, "eventType")?,
         })
+    }
+}
+
+/// Whether every reader of the program can read the event; the reason when not.
+pub fn check_sound(event: &str) -> Result<(), Unusable> {
+    match serde_json::from_str::<Sound>(event) {
+        Ok(Sound) => Ok(()),
+        Err(error) => Err(Unusable::NotJson(error.to_string())),
     }
 }
 
@@ -180,6 +188,16 @@ mod tests {
             "`published` is not an RFC 3339 time: yesterday"
         );
         assert!(reason("{").starts_with("not JSON"));
+    }
+
+    #[test]
+    fn what_only_a_lenient_reader_reads_is_not_sound() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        for odd in [r#""\ud83d""#, "1e999", &deep] {
+            let event = format!(r#"{{"uuid":"u","published":"2026-11-01T10:00:00Z","eventType":"e","x":{odd}}}"#);
+            assert!(Head::parse(&event).is_ok() && check_sound(&event).is_err(), "{odd}");
+        }
+        assert!(check_sound(EVENT).is_ok());
     }
 
     #[test]

@@ -57,20 +57,24 @@ fn is_kebab(text: &str) -> bool {
             .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
+/// Words that stand in the names of resources of an environment where its tenants have their ID.
+const TAKEN: [&str; 2] = ["foundation", "schedule"];
+
 name!(
     /// A tenant's ID; part of the names of its AWS resources, of which a schedule's may have 64 characters.
     TenantId,
     "tenant ID",
-    "2 to 24 lower-case letters, digits and single hyphens, starting with a letter",
-    |text| (2..=24).contains(&text.len()) && is_kebab(text)
+    "2 to 24 lower-case letters, digits and single hyphens, starting with a letter; foundation and schedule are taken",
+    |text| (2..=24).contains(&text.len()) && is_kebab(text) && !TAKEN.contains(&text)
 );
 
 name!(
-    /// The name of a deploy target, such as `staging`.
+    /// The name of a deploy target, such as `staging`. Without hyphens, so that `oort-<environment>-<tenant>` names one
+    /// tenant only.
     EnvironmentName,
     "environment name",
-    "2 to 16 lower-case letters, digits and single hyphens, starting with a letter",
-    |text| (2..=16).contains(&text.len()) && is_kebab(text)
+    "2 to 16 lower-case letters and digits, starting with a letter",
+    |text| (2..=16).contains(&text.len()) && is_kebab(text) && !text.contains('-')
 );
 
 name!(
@@ -96,8 +100,11 @@ name!(
     /// The first label of an Okta org's address: `acme` of `acme.okta.com`.
     OktaSubdomain,
     "Okta subdomain",
-    "1 to 63 lower-case letters, digits and hyphens, without the rest of the address",
-    |text| (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    "1 to 63 lower-case letters, digits and inner hyphens, without the rest of the address",
+    |text| (1..=63).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 );
 
 name!(
@@ -113,7 +120,13 @@ name!(
     EventSourceName,
     "event source name",
     "aws.partner/okta.com/<okta subdomain>/<integration ID>, at most 256 characters",
-    |text| text.len() <= 256 && text.starts_with("aws.partner/okta.com/")
+    |text| text.len() <= 256
+        && text
+            .strip_prefix("aws.partner/okta.com/")
+            .and_then(|rest| rest.split_once('/'))
+            .is_some_and(|(subdomain, integration)| {
+                OktaSubdomain::parse(subdomain).is_ok() && IntegrationId::parse(integration).is_ok()
+            })
 );
 
 name!(
@@ -152,10 +165,37 @@ mod tests {
         for bad in ["", "a/b", "a b", "ä", &"x".repeat(76)] {
             assert!(IntegrationId::parse(bad).is_err(), "{bad}");
         }
-        for bad in ["", "A", "a", "-a", "a-", "a--b", "a_b", "1a", &"a".repeat(25)] {
+        for bad in [
+            "",
+            "A",
+            "a",
+            "-a",
+            "a-",
+            "a--b",
+            "a_b",
+            "1a",
+            "foundation",
+            "schedule",
+            &"a".repeat(25),
+        ] {
             assert!(TenantId::parse(bad).is_err(), "{bad}");
         }
+        assert!(TenantId::parse("schedule-2").is_ok() && EnvironmentName::parse("eu2").is_ok());
+        assert!(EnvironmentName::parse("eu-2").is_err());
+        for bad in ["", "-acme", "acme-", "Acme", "acme.okta.com", &"a".repeat(64)] {
+            assert!(OktaSubdomain::parse(bad).is_err(), "{bad}");
+        }
         assert!(Region::parse("us-gov-west-1").is_ok() && Region::parse("us-east").is_err());
+        assert!(EventSourceName::parse("aws.partner/okta.com/acme/5f1d.7a-42_X").is_ok());
+        for bad in [
+            "aws.partner/okta.com/",
+            "aws.partner/okta.com/acme",
+            "aws.partner/okta.com/acme/",
+            "aws.partner/okta.com/acme/a/b",
+            "aws.partner/auth0.com/acme/a",
+        ] {
+            assert!(EventSourceName::parse(bad).is_err(), "{bad}");
+        }
         assert_eq!(
             AccountId::parse("12").unwrap_err().to_string(),
             r#""12" is no account ID: exactly 12 digits, in quotes"#

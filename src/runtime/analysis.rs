@@ -55,21 +55,28 @@ impl Analysis<'_> {
         let mut report = Report::default();
         let (state, mut version) = self.load_state().await?;
         let mut ingest = Ingest::open(self.queue, self.objects, state.next_segment).await?;
-        for number in state.next_segment..ingest.next_number() {
-            let mut lines = segment::Lines::open(self.objects, number).await?;
-            while let Some(line) = lines.next_line()? {
-                self.evaluate(line, &mut report).await?;
-            }
-            version = self.save_state(number + 1, version).await?;
+        let mut next = state.next_segment;
+        while next < ingest.next_number() {
+            self.judge(next, &mut report).await?;
+            next += 1;
+            version = self.save_state(next, version).await?;
         }
         while let Some(landed) = ingest.land().await? {
             report.segments += 1;
             report.landed += landed.events;
             report.set_aside += landed.set_aside;
-            for line in landed.lines.lines() {
-                self.evaluate(line, &mut report).await?;
+            // A number that somebody else claimed meanwhile is that run's segment, and the log is followed without gaps.
+            for number in next..landed.number {
+                self.judge(number, &mut report).await?;
             }
-            version = self.save_state(landed.number + 1, version).await?;
+            for line in landed.lines.lines() {
+                self.evaluate(landed.number, line, &mut report).await?;
+            }
+            next = landed.number + 1;
+            version = self.save_state(next, version).await?;
+            if landed.is_last {
+                break;
+            }
         }
         let Deliveries {
             delivered,
@@ -83,9 +90,25 @@ impl Analysis<'_> {
         Ok(report)
     }
 
-    async fn evaluate(&self, line: &str, report: &mut Report) -> Result<()> {
+    /// Runs the rules over a segment of the log.
+    async fn judge(&self, number: u64, report: &mut Report) -> Result<()> {
+        let mut lines = segment::Lines::open(self.objects, number).await?;
+        while let Some(line) = lines.next_line()? {
+            self.evaluate(number, line, report).await?;
+        }
+        Ok(())
+    }
+
+    async fn evaluate(&self, number: u64, line: &str, report: &mut Report) -> Result<()> {
         report.evaluated += 1;
-        for finding in find(self.tenant, self.rules, line).map_err(unreadable)? {
+        let found = find(self.tenant, self.rules, line).map_err(|reason| {
+            Error::caused(
+                Kind::Invalid,
+                format!("read a line of {}", segment::key(number)),
+                reason,
+            )
+        })?;
+        for finding in found {
             if findings::store(self.objects, &finding).await? {
                 report.new_findings += 1;
             } else {
@@ -140,8 +163,4 @@ fn actor(event: &serde_json::Value) -> String {
         .find(|text| !text.is_empty())
         .unwrap_or_default()
         .to_owned()
-}
-
-fn unreadable(reason: Unusable) -> Error {
-    Error::caused(Kind::Invalid, "read a line of a segment", reason)
 }

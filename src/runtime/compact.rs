@@ -27,7 +27,7 @@ pub struct Report {
 /// One run, named `run` among all runs. `scratch` is an empty folder; its use is about a third of the events' size.
 pub async fn run(objects: &dyn Objects, lake: &Lake, scratch: &Path, run: &str) -> Result<Report> {
     let from = match lake.load().await? {
-        Some(table) => commit::watermark(&table),
+        Some(table) => commit::watermark(&table)?,
         None => Watermark::default(),
     };
     let end = segment::end(objects, from.0).await?;

@@ -3,13 +3,14 @@
 
 use crate::lake::segment;
 use crate::lake::set_aside::{self, SetAside};
-use crate::model::event::{Head, Unusable, detail, segment_line};
+use crate::model::event::{Head, Unusable, check_sound, detail, segment_line};
 use crate::ports::{Error, Kind, Objects, Queue, Receipt, Result};
 
 /// Messages asked for at once.
 const RECEIVE_MESSAGES: usize = 1_000;
-/// A segment is closed at this many bytes before compression, which bounds the memory of a run.
+/// A segment is closed at this many bytes or messages, what is set aside included, which bounds the memory of a run.
 const SEGMENT_BYTES: usize = 16 << 20;
+const SEGMENT_MESSAGES: usize = 20_000;
 
 /// One landed segment.
 pub struct Landed {
@@ -18,6 +19,9 @@ pub struct Landed {
     pub lines: String,
     pub events: u64,
     pub set_aside: u64,
+    /// Whether the queue had nothing more to give: a queue that is filled as fast as it is drained would keep a run busy
+    /// for ever.
+    pub is_last: bool,
 }
 
 /// Drains one tenant's queue into segments.
@@ -42,11 +46,10 @@ impl<'a> Ingest<'a> {
     /// Lands the next segment; `None` when the queue has nothing to give.
     pub async fn land(&mut self) -> Result<Option<Landed>> {
         let mut batch = Batch::new()?;
-        while batch.segment.raw_bytes() < SEGMENT_BYTES {
+        let mut is_last = false;
+        while !is_last && !batch.is_full() {
             let messages = self.queue.receive(RECEIVE_MESSAGES).await?;
-            if messages.is_empty() {
-                break;
-            }
+            is_last = messages.len() < RECEIVE_MESSAGES;
             for message in messages {
                 batch.take(message.body, message.receipt)?;
             }
@@ -65,6 +68,7 @@ impl<'a> Ingest<'a> {
             lines: batch.lines,
             events,
             set_aside,
+            is_last,
         }))
     }
 
@@ -95,6 +99,7 @@ struct Batch {
     segment: segment::Builder,
     lines: String,
     set_aside: Vec<SetAside>,
+    set_aside_bytes: usize,
     receipts: Vec<Receipt>,
 }
 
@@ -104,8 +109,13 @@ impl Batch {
             segment: segment::Builder::new()?,
             lines: String::new(),
             set_aside: Vec::new(),
+            set_aside_bytes: 0,
             receipts: Vec::new(),
         })
+    }
+
+    fn is_full(&self) -> bool {
+        self.segment.raw_bytes() + self.set_aside_bytes >= SEGMENT_BYTES || self.receipts.len() >= SEGMENT_MESSAGES
     }
 
     fn take(&mut self, body: String, receipt: Receipt) -> Result<()> {
@@ -115,10 +125,13 @@ impl Batch {
                 self.lines.push_str(&line);
                 self.lines.push('\n');
             }
-            Err(reason) => self.set_aside.push(SetAside {
-                reason: reason.to_string(),
-                body,
-            }),
+            Err(reason) => {
+                self.set_aside_bytes += body.len();
+                self.set_aside.push(SetAside {
+                    reason: reason.to_string(),
+                    body,
+                });
+            }
         }
         self.receipts.push(receipt);
         Ok(())
@@ -127,6 +140,8 @@ impl Batch {
 
 fn usable_line(body: &str) -> std::result::Result<std::borrow::Cow<'_, str>, Unusable> {
     let line = segment_line(body)?;
-    Head::parse(detail(&line).ok_or(Unusable::NoDetail)?)?;
+    let event = detail(&line).ok_or(Unusable::NoDetail)?;
+    Head::parse(event)?;
+    check_sound(event)?;
     Ok(line)
 }

@@ -43,7 +43,7 @@ impl Refresh<'_> {
     /// `user` is an Okta user ID, or a login in any letter case.
     pub async fn run(&self, user: &str) -> Result<Report> {
         let from = match self.lake.load().await? {
-            Some(table) => commit::watermark(&table),
+            Some(table) => commit::watermark(&table)?,
             None => Watermark::default(),
         };
         let landed = self.land(from).await?;
@@ -82,6 +82,9 @@ impl Refresh<'_> {
         let mut events = 0;
         while let Some(landed) = ingest.land().await? {
             events += landed.events;
+            if landed.is_last {
+                break;
+            }
         }
         Ok(events)
     }

@@ -1,5 +1,6 @@
 //! `kill -9` at any moment, then the same command again: the same table, the same findings, each notification once.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use crate::world::{Sight, World};
@@ -24,9 +25,13 @@ fn kill_often(world: &World, arguments: &[&str], kills: usize, seed: u64) -> usi
         let mut child = world.start(arguments);
         std::thread::sleep(Duration::from_millis(moment));
         child.kill().unwrap();
-        if !child.wait().unwrap().success() {
-            killed += 1;
-        }
+        let status = child.wait().unwrap();
+        let was_killed = status.signal() == Some(9);
+        assert!(
+            was_killed || status.success(),
+            "a run after a kill failed by itself: {status}"
+        );
+        killed += usize::from(was_killed);
     }
     killed
 }

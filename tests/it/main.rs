@@ -4,8 +4,10 @@
 mod architecture;
 mod crash;
 mod detections;
+mod environments;
 mod lake;
 mod objects_contract;
 mod queue_contract;
+mod schedules;
 mod whole_way;
 mod world;

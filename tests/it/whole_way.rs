@@ -84,7 +84,7 @@ fn every_shape_of_a_file_gives_the_same_events() {
     let envelope =
         |event: &Value| json!({"source": "aws.partner/okta.com/elsewhere/x", "account": "1", "detail": event});
     let envelopes: Vec<Value> = events.iter().map(envelope).collect();
-    let lines = |values: &[Value]| values.iter().map(|v| format!("{v}\n")).collect::<String>();
+    let lines = |values: &[Value]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     let shapes = [
         lines(&events),
         serde_json::to_string(&events).unwrap(),
@@ -140,7 +140,7 @@ async fn what_is_no_event_is_set_aside_with_its_reason() {
     let report = world.json(&["detect", "--tenant", "acme"]);
     assert_eq!((&report["landed"], &report["set_aside"]), (&json!(1), &json!(1)));
 
-    let objects = oort_streams::local::objects::LocalObjects::open(&world.data(), "acme").unwrap();
+    let objects = oort_streams::local::objects::LocalObjects::open(&world.stored(), "acme").unwrap();
     let aside = oort_streams::lake::set_aside::all(&objects).await.unwrap();
     let mut reasons: Vec<_> = aside.iter().map(|record| record.reason.as_str()).collect();
     reasons.sort_unstable();

@@ -64,6 +64,11 @@ impl World {
         self.folder.path().join("data")
     }
 
+    /// The local environment's part of the data folder.
+    pub fn stored(&self) -> PathBuf {
+        self.data().join("local")
+    }
+
     pub fn edit_profile(&self, edit: impl FnOnce(&mut String)) {
         let path = self.root().join("environments/local/profile.yaml");
         let mut profile = std::fs::read_to_string(&path).unwrap();
@@ -137,7 +142,7 @@ impl World {
 
     pub async fn sight(&self) -> Sight {
         let mut sight = Sight::default();
-        let catalog = catalog::open(&self.data()).await.unwrap();
+        let catalog = catalog::open(&self.stored()).await.unwrap();
         if let Some(table) = Lake::new(catalog, "acme").load().await.unwrap() {
             let scan = table.scan().select(["user_id", "event_uuid"]).build().unwrap();
             let mut batches = scan.to_arrow().await.unwrap();
@@ -158,7 +163,7 @@ impl World {
                 .entry(finding["id"].as_str().unwrap().to_owned())
                 .or_default() += 1;
         }
-        for delivery in oort_streams::local::topic::delivered(&self.data(), "acme")
+        for delivery in oort_streams::local::topic::delivered(&self.stored(), "acme")
             .await
             .unwrap()
         {
