@@ -15,12 +15,13 @@ import time
 
 def stage(name, events, command, stdout=subprocess.PIPE):
     started = time.monotonic()
-    child = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE)
     output = child.stdout.read() if child.stdout else b""
+    complaint = child.stderr.read().decode()
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.monotonic() - started
     if status != 0:
-        sys.exit(f"{name} failed: {' '.join(command)}")
+        sys.exit(f"{name} failed: {' '.join(command)}\n{complaint}")
     cpu = usage.ru_utime + usage.ru_stime
     print(
         f"{name:<22} {seconds:>8.1f} s {cpu:>8.1f} CPU s {events / seconds:>10,.0f} events/s "
@@ -46,13 +47,13 @@ def main():
         report = json.loads(stage("detect", events, [binary, *data, "detect", *tenant]))
         print(f"  {report['new_findings']} findings, {report['segments']} segments")
         stage("detect again", events, [binary, *data, "detect", *tenant])
+        findings = json.loads(stage("findings", events, [binary, *data, "findings", *tenant, "--format", "json"]))
+        user = ["--user", findings[0]["actor"]]
+        stage("refresh of one user", events, [binary, *data, "refresh", *tenant, *user])
         report = json.loads(stage("compact", events, [binary, *data, "compact", *tenant]))
         print(f"  {report['added']:,} rows added of {report['rows']:,}")
         stage("compact again", events, [binary, *data, "compact", *tenant])
-        findings = json.loads(stage("findings", events, [binary, *data, "findings", *tenant, "--format", "json"]))
-        if findings:
-            user = findings[0]["actor"]
-            stage("activity of one user", events, [binary, *data, "activity", *tenant, "--user", user])
+        stage("activity of one user", events, [binary, *data, "activity", *tenant, *user])
 
 
 if __name__ == "__main__":

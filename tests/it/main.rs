@@ -8,6 +8,7 @@ mod environments;
 mod lake;
 mod objects_contract;
 mod queue_contract;
+mod readme;
 mod schedules;
 mod whole_way;
 mod world;
