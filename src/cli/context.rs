@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ use crate::local::topic::LocalTopic;
 use crate::local::twin::{Pseudo, TwinStack};
 use crate::model::name::TenantId;
 use crate::model::stack::StackSpec;
-use crate::ports::{self, Clock, Kind};
+use crate::ports::{self, Clock, Kind, LeaseGuard, Leases};
 use crate::runtime::detect::{RuleFile, RuleSet, shipped};
 use crate::telemetry;
 
@@ -209,6 +210,19 @@ impl Target {
         std::fs::create_dir_all(&folder)
             .and_then(|()| TempDir::new_in(&folder))
             .map_err(failed)
+    }
+
+    /// The lease of a role, waited for as long as a refresh may take; `None` when it stays taken.
+    pub async fn wait_for_lease(&self, role: &str) -> Result<Option<LeaseGuard>, ports::Error> {
+        const ATTEMPTS: u32 = 150;
+        const PAUSE: Duration = Duration::from_millis(200);
+        for _ in 1..ATTEMPTS {
+            if let Some(lease) = self.leases.acquire(role).await? {
+                return Ok(Some(lease));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.leases.acquire(role).await
     }
 
     /// A new run of a role, with the span of its log lines.

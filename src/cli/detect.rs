@@ -5,7 +5,6 @@ use tracing::Instrument;
 
 use crate::cli::context::{DetectionArgs, Target, TenantArgs};
 use crate::cli::{Exit, Global, Outcome, output};
-use crate::ports::Leases;
 use crate::runtime::analysis::{Analysis, Report};
 use crate::runtime::detect::RuleSet;
 use crate::runtime::refresh::INGEST_LEASE;
@@ -24,7 +23,7 @@ impl Detect {
         let rules = self.detections.load(global)?;
         let target = Target::open(global, &self.tenant).await?;
         let Some(report) = run(&target, &rules).await? else {
-            output::line("another run is analysing this tenant; nothing to do");
+            output::line("another run is landing or analysing this tenant's events; nothing to do");
             return Ok(Exit::Done);
         };
         output::json(&report);
@@ -39,7 +38,7 @@ impl Detect {
 /// One run under the tenant's lease; `None` when another run holds it.
 pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, crate::ports::Error> {
     let run = target.start("detect");
-    let Some(_lease) = target.leases.acquire(INGEST_LEASE).await? else {
+    let Some(_lease) = target.wait_for_lease(INGEST_LEASE).await? else {
         run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };

@@ -1,13 +1,11 @@
 //! `oort refresh`: the *Refresh User Data* action.
 
-use std::time::Duration;
-
 use clap::Args;
 use tracing::Instrument;
 
 use crate::cli::context::{Target, TenantArgs};
 use crate::cli::{Exit, Global, Outcome, output};
-use crate::ports::{self, Kind, LeaseGuard, Leases};
+use crate::ports::{self, Kind};
 use crate::runtime::refresh::{self, Report};
 
 /// Add one user's newest events to the Activity table at once.
@@ -28,26 +26,15 @@ impl Refresh {
     }
 }
 
-/// Refreshes of one tenant follow each other; each takes seconds.
-async fn wait_for_lease(target: &Target) -> Result<LeaseGuard, ports::Error> {
-    const ATTEMPTS: u32 = 150;
-    const PAUSE: Duration = Duration::from_millis(200);
-    for _ in 0..ATTEMPTS {
-        if let Some(lease) = target.leases.acquire("refresh").await? {
-            return Ok(lease);
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-    Err(ports::Error::new(
-        Kind::Unavailable,
-        "wait for another refresh of this tenant",
-    ))
-}
-
 /// One refresh.
 pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
     let run = target.start("refresh");
-    let _lease = wait_for_lease(target).await?;
+    let Some(_lease) = target.wait_for_lease("refresh").await? else {
+        return Err(ports::Error::new(
+            Kind::Unavailable,
+            "wait for another refresh of this tenant",
+        ));
+    };
     let scratch = target.scratch("refresh")?;
     let refresh = refresh::Refresh {
         queue: &target.queue,
