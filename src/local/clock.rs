@@ -1,8 +1,9 @@
-//! The one place where the program reads the time.
+//! What time it is: the machine's clock, and one that tests move by hand. The only place that reads the machine's clock.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::ports::Clock;
 
@@ -11,7 +12,7 @@ use crate::ports::Clock;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the front door for time")]
+    #[expect(clippy::disallowed_methods, reason = "everything else is handed this clock")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -22,18 +23,19 @@ impl Clock for SystemClock {
 pub struct ManualClock(Mutex<Timestamp>);
 
 impl ManualClock {
-    pub fn new(now: Timestamp) -> Self {
-        Self(Mutex::new(now))
+    pub fn new(start: Timestamp) -> Self {
+        Self(Mutex::new(start))
     }
 
-    pub fn advance(&self, by: SignedDuration) {
-        let mut now = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *now = now.saturating_add(by).unwrap_or(Timestamp::MAX);
+    /// Moves on by `duration`, or to the end of time.
+    pub fn advance(&self, duration: Duration) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *now = now.saturating_add(duration).unwrap_or(Timestamp::MAX);
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

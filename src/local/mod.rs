@@ -1,14 +1,24 @@
-//! The embedded target: every port on one machine with the promises of its AWS counterpart, under one data folder, and
-//! the twin that reads what a rendered stack asks for. Decides nothing that the template says.
+//! The embedded target: every port on one machine, under one data folder, with the promises of the services that it
+//! stands in for. Must not live here: decisions about events, segments or findings.
 
 pub mod address;
 pub mod bus;
 pub mod catalog;
+mod chunk;
 pub mod clock;
 pub mod export;
 pub mod lease;
 pub mod objects;
+pub mod pattern;
 pub mod queue;
+mod runs;
 pub mod schedule;
+mod sqlite;
+mod template;
 pub mod topic;
 pub mod twin;
+
+/// Whether `name` (of a tenant or a role) names exactly one file in the folder it is put in.
+fn is_plain_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}

@@ -1,257 +1,328 @@
-//! The embedded queue: one SQLite file a tenant with the semantics of an SQS standard queue and its dead-letter queue.
+//! The tenant's queue in one SQLite file, with the semantics of an SQS standard queue and its dead-letter queue.
 //!
-//! Bodies live in a table of their own, so that hiding and counting deliveries rewrites a few bytes a message. Knows
-//! nothing of what a body says.
+//! Bodies lie packed in chunks that are written once and deleted once; what changes with each delivery is the small
+//! table of runs. Several processes may have the file open: every change is one transaction that takes the write lock
+//! first, and is on the disk when the call returns.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, Row};
-use tokio::sync::Mutex;
+use sqlx::{Sqlite, SqlitePool, Transaction};
 
+use crate::local::chunk::{self, Chunk, Unpacker};
+use crate::local::runs::{self, Run};
 use crate::local::twin::QueueSettings;
+use crate::local::{is_plain_name, sqlite};
 use crate::ports::{Clock, Error, Kind, Message, Queue, QueueDepth, Receipt, Result};
 
+// AUTOINCREMENT: the id of a chunk is never used again, so that an old receipt cannot name a new message.
 const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS body (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS delivery (id INTEGER PRIMARY KEY, visible_at INTEGER NOT NULL, attempts INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS dead (id INTEGER PRIMARY KEY, body TEXT NOT NULL, attempts INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS chunk (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, raw_bytes INTEGER NOT NULL, packed BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE IF NOT EXISTS run (
+        chunk INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, attempt INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL, PRIMARY KEY (chunk, first)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS run_by_visibility ON run (visible_at, chunk, first);
+    CREATE TABLE IF NOT EXISTS dead (
+        id INTEGER PRIMARY KEY, attempts INTEGER NOT NULL, body TEXT NOT NULL
+    ) STRICT;
 ";
-/// A writer in another process holds the file for one batch at a time.
-const BUSY: Duration = Duration::from_secs(30);
-/// Rows a statement inserts: a fixed number keeps one prepared statement in use.
-const INSERT_ROWS: usize = 200;
 
-/// A tenant's queue.
+/// Runs looked at by one step of a receive. A thousand messages of a busy queue are about a dozen.
+const RUNS_AT_ONCE: i64 = 32;
+
+/// Whole runs of visible messages, the oldest first, with their chunks. ?1 now, ?2 runs looked at, ?3 messages wanted.
+const VISIBLE: &str = "
+    SELECT run.chunk, run.first, run.last, run.attempt, chunk.raw_bytes, chunk.packed
+    FROM (
+        SELECT *, sum(last - first + 1) OVER (ORDER BY visible_at, chunk, first) - (last - first + 1) AS before
+        FROM (SELECT * FROM run WHERE visible_at <= ?1 ORDER BY visible_at, chunk, first LIMIT ?2)
+    ) AS run JOIN chunk ON chunk.id = run.chunk
+    WHERE run.before < ?3
+    ORDER BY run.visible_at, run.chunk, run.first";
+
+type VisibleRow = (i64, u32, u32, u32, u32, Vec<u8>);
+
+/// Makes the messages ?2 to ?3 of the chunk ?1 that were received ?4 times runs of their own: splits the run that
+/// reaches into them from before, then the one that reaches out of them.
+const ISOLATE: &str = "
+    INSERT INTO run SELECT chunk, ?2, last, attempt, visible_at FROM run
+        WHERE chunk = ?1 AND first = (SELECT max(first) FROM run WHERE chunk = ?1 AND first < ?2)
+        AND last >= ?2 AND attempt = ?4;
+    UPDATE run SET last = ?2 - 1
+        WHERE chunk = ?1 AND first = (SELECT max(first) FROM run WHERE chunk = ?1 AND first < ?2)
+        AND last >= ?2 AND attempt = ?4;
+    INSERT INTO run SELECT chunk, ?3 + 1, last, attempt, visible_at FROM run
+        WHERE chunk = ?1 AND first = (SELECT max(first) FROM run WHERE chunk = ?1 AND first <= ?3)
+        AND last > ?3 AND attempt = ?4;
+    UPDATE run SET last = ?3
+        WHERE chunk = ?1 AND first = (SELECT max(first) FROM run WHERE chunk = ?1 AND first <= ?3)
+        AND last > ?3 AND attempt = ?4;";
+
+/// What becomes of isolated messages.
+const REMOVE: &str = "
+    DELETE FROM run WHERE chunk = ?1 AND first BETWEEN ?2 AND ?3 AND attempt = ?4;
+    DELETE FROM chunk WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM run WHERE chunk = ?1);";
+const HIDE: &str = "
+    UPDATE run SET visible_at = ?5 WHERE chunk = ?1 AND first BETWEEN ?2 AND ?3 AND attempt = ?4;";
+const DELIVER: &str = "
+    UPDATE run SET visible_at = ?5, attempt = attempt + 1 WHERE chunk = ?1 AND first BETWEEN ?2 AND ?3 AND attempt = ?4;";
+
+type Change = Transaction<'static, Sqlite>;
+
+/// One tenant's queue: `<data>/queues/<tenant>.sqlite`.
 pub struct LocalQueue {
-    /// One connection: SQLite has one writer at a time anyway.
-    connection: Mutex<SqliteConnection>,
+    pool: SqlitePool,
+    name: String,
     settings: QueueSettings,
     clock: Arc<dyn Clock>,
 }
 
+/// A message that was received too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub body: String,
+    /// How often it was received.
+    pub attempts: u32,
+}
+
+/// What one transaction of a receive did.
+#[derive(Default)]
+struct Taken {
+    messages: Vec<Message>,
+    buried: usize,
+}
+
 impl LocalQueue {
-    /// Opens or makes `<data>/queues/<tenant>.sqlite`.
+    /// Opens or makes the queue. The settings may differ from those of an earlier opening.
     pub async fn open(data: &Path, tenant: &str, settings: QueueSettings, clock: Arc<dyn Clock>) -> Result<Self> {
-        let folder = data.join("queues");
-        let file = folder.join(format!("{tenant}.sqlite"));
-        let op = || format!("open the queue {}", file.display());
-        std::fs::create_dir_all(&folder).map_err(|error| Error::caused(Kind::Unavailable, op(), error))?;
-        let mut connection = SqliteConnectOptions::new()
-            .filename(&file)
-            .create_if_missing(true)
-            .page_size(8_192)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY)
-            .pragma("cache_size", "-8192")
-            .connect()
-            .await
-            .map_err(|error| Error::caused(Kind::Unavailable, op(), error))?;
-        sqlx::raw_sql(SCHEMA)
-            .execute(&mut connection)
-            .await
-            .map_err(failed("open the queue"))?;
+        if !is_plain_name(tenant) {
+            return Err(Error::new(
+                Kind::Invalid,
+                format!("open the queue of tenant `{tenant}`"),
+            ));
+        }
+        let path = data.join("queues").join(format!("{tenant}.sqlite"));
+        let pool = sqlite::open(&path, SCHEMA).await?;
         Ok(Self {
-            connection: Mutex::new(connection),
+            pool,
+            name: path.display().to_string(),
             settings,
             clock,
         })
     }
 
-    /// Adds messages, all or none of them.
+    /// Puts messages into the queue, all or none. They are durable when this returns.
     pub async fn send(&self, bodies: &[String]) -> Result<()> {
-        let mut connection = self.connection.lock().await;
-        let op = || failed("send to the queue");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(op())?;
-        // AUTOINCREMENT numbers never return, so the new rows are those after the last.
-        let last: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) FROM body")
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(op())?;
-        for chunk in bodies.chunks(INSERT_ROWS) {
-            let values = vec!["(?)"; chunk.len()].join(",");
-            let statement = format!("INSERT INTO body (body) VALUES {values}");
-            let mut insert = sqlx::query(&statement).persistent(chunk.len() == INSERT_ROWS);
-            for body in chunk {
-                insert = insert.bind(body);
-            }
-            insert.execute(&mut *transaction).await.map_err(op())?;
+        let op = || format!("send to the queue {}", self.name);
+        let chunks = chunk::pack(bodies).map_err(|error| Error::caused(Kind::Invalid, op(), error))?;
+        let now = self.now();
+        let mut change = self.begin(op()).await?;
+        for chunk in chunks {
+            insert(&mut change, chunk, now).await.map_err(sqlite::failed(op()))?;
         }
-        sqlx::query("INSERT INTO delivery (id, visible_at, attempts) SELECT id, ?, 0 FROM body WHERE id > ?")
-            .bind(self.now())
-            .bind(last)
-            .execute(&mut *transaction)
-            .await
-            .map_err(op())?;
-        transaction.commit().await.map_err(op())
+        change.commit().await.map_err(sqlite::failed(op()))
     }
 
-    /// Messages in the dead-letter queue, oldest first, each with how often it was received.
-    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<(String, u32)>> {
-        let mut connection = self.connection.lock().await;
-        sqlx::query_as("SELECT body, attempts FROM dead ORDER BY id LIMIT ?")
-            .bind(limit)
-            .fetch_all(&mut *connection)
+    /// Up to `limit` messages of the dead-letter queue, oldest first.
+    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
+        let rows: Vec<(String, u32)> = sqlx::query_as("SELECT body, attempts FROM dead ORDER BY id LIMIT ?")
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
             .await
-            .map_err(failed("read the dead-letter queue"))
+            .map_err(sqlite::failed(format!("read the dead letters of {}", self.name)))?;
+        Ok(rows
+            .into_iter()
+            .map(|(body, attempts)| DeadLetter { body, attempts })
+            .collect())
     }
 
-    /// Milliseconds since 1970-01-01 (UTC).
     fn now(&self) -> i64 {
         self.clock.now().as_millisecond()
     }
+
+    async fn begin(&self, op: String) -> Result<Change> {
+        self.pool
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(sqlite::failed(op))
+    }
+
+    /// Takes up to `max` visible messages in one transaction, burying those that were received too often.
+    async fn take(&self, max: usize) -> Result<Taken> {
+        let op = || format!("receive from the queue {}", self.name);
+        let unreadable = |error: std::io::Error| Error::caused(Kind::Invalid, op(), error);
+        let now = self.now();
+        // At least a moment later, or the same call would take them again.
+        let hidden_until = now.saturating_add(milliseconds(self.settings.visibility_timeout).max(1));
+        let mut unpacker = Unpacker::new().map_err(unreadable)?;
+        let mut taken = Taken::default();
+        let mut change = self.begin(op()).await?;
+        while taken.count() < max {
+            let runs = visible(&mut change, now, max - taken.count())
+                .await
+                .map_err(sqlite::failed(op()))?;
+            if runs.is_empty() {
+                break;
+            }
+            for (chunk, first, last, attempt, raw_bytes, packed) in runs {
+                let run = Run {
+                    chunk,
+                    first,
+                    last,
+                    attempt,
+                }
+                .front(max - taken.count());
+                unpacker.load(chunk, &packed, raw_bytes).map_err(unreadable)?;
+                let bodies = unpacker.bodies(run.first..=run.last).map_err(unreadable)?;
+                if self.settings.receive_limit.is_some_and(|limit| attempt >= limit) {
+                    taken.buried += bodies.len();
+                    bury(&mut change, run, bodies).await.map_err(sqlite::failed(op()))?;
+                } else {
+                    isolate_and(DELIVER, &mut change, run, hidden_until)
+                        .await
+                        .map_err(sqlite::failed(op()))?;
+                    taken.deliver(
+                        Run {
+                            attempt: attempt + 1,
+                            ..run
+                        },
+                        bodies,
+                    );
+                }
+            }
+        }
+        change.commit().await.map_err(sqlite::failed(op()))?;
+        Ok(taken)
+    }
+
+    /// Does `then` to the messages whose newest delivery is named.
+    async fn change_named(&self, receipts: &[Receipt], op: &str, then: &'static str, visible_at: i64) -> Result<()> {
+        let op = || format!("{op} messages of the queue {}", self.name);
+        let named = runs::named(receipts).map_err(|receipt| {
+            Error::caused(
+                Kind::Invalid,
+                op(),
+                format!("`{}` is no receipt of this queue", receipt.0),
+            )
+        })?;
+        if named.is_empty() {
+            return Ok(());
+        }
+        let mut change = self.begin(op()).await?;
+        for run in named {
+            isolate_and(then, &mut change, run, visible_at)
+                .await
+                .map_err(sqlite::failed(op()))?;
+        }
+        change.commit().await.map_err(sqlite::failed(op()))
+    }
 }
 
-fn failed(op: &'static str) -> impl Fn(sqlx::Error) -> Error {
-    move |error| Error::caused(Kind::Unavailable, op, error)
-}
+impl Taken {
+    fn count(&self) -> usize {
+        self.messages.len() + self.buried
+    }
 
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
+    fn deliver(&mut self, run: Run, bodies: Vec<String>) {
+        let messages = (run.first..=run.last).zip(bodies).map(|(slot, body)| Message {
+            body,
+            receipt: run.receipt(slot),
+            attempt: run.attempt,
+        });
+        self.messages.extend(messages);
+    }
 }
-
-/// A delivery's number and attempt, as a receipt holds them.
-fn receipt(id: i64, attempt: u32) -> Receipt {
-    Receipt(format!("{id}:{attempt}"))
-}
-
-/// The receipts as `[[id, attempt], …]`; what is no receipt of this queue names no delivery and is passed over.
-fn deliveries(receipts: &[Receipt]) -> String {
-    let pairs: Vec<(i64, u32)> = receipts
-        .iter()
-        .filter_map(|receipt| receipt.0.split_once(':'))
-        .filter_map(|(id, attempt)| Some((id.parse().ok()?, attempt.parse().ok()?)))
-        .collect();
-    serde_json::json!(pairs).to_string()
-}
-
-const NAMED: &str = "id IN (SELECT d.id FROM json_each(?) AS named JOIN delivery AS d
-    ON d.id = named.value ->> 0 AND d.attempts = named.value ->> 1)";
 
 #[async_trait]
 impl Queue for LocalQueue {
     async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        let op = || failed("receive from the queue");
-        let mut connection = self.connection.lock().await;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(op())?;
-        let now = self.now();
         loop {
-            let due: Vec<(i64, u32)> =
-                sqlx::query_as("SELECT id, attempts FROM delivery WHERE visible_at <= ? ORDER BY id LIMIT ?")
-                    .bind(now)
-                    .bind(i64::try_from(max).unwrap_or(i64::MAX))
-                    .fetch_all(&mut *transaction)
-                    .await
-                    .map_err(op())?;
-            let is_spent = |(_, attempts): &&(i64, u32)| *attempts >= self.settings.receive_limit;
-            let ids = |spent: bool| -> Vec<i64> {
-                due.iter()
-                    .filter(|one| is_spent(one) == spent)
-                    .map(|(id, _)| *id)
-                    .collect()
-            };
-            let (spent, live) = (ids(true), ids(false));
-            if !spent.is_empty() {
-                bury(&mut transaction, &serde_json::json!(spent).to_string())
-                    .await
-                    .map_err(op())?;
+            let taken = self.take(max).await?;
+            if !taken.messages.is_empty() || taken.buried == 0 {
+                return Ok(taken.messages);
             }
-            if live.is_empty() && !spent.is_empty() {
-                continue;
-            }
-            let live = serde_json::json!(live).to_string();
-            sqlx::query(
-                "UPDATE delivery SET visible_at = ?, attempts = attempts + 1
-                 WHERE id IN (SELECT value FROM json_each(?))",
-            )
-            .bind(now.saturating_add(milliseconds(self.settings.visibility_timeout)))
-            .bind(&live)
-            .execute(&mut *transaction)
-            .await
-            .map_err(op())?;
-            let rows = sqlx::query(
-                "SELECT delivery.id, attempts, body FROM json_each(?) AS live
-                 JOIN delivery ON delivery.id = live.value JOIN body ON body.id = live.value",
-            )
-            .bind(&live)
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(op())?;
-            transaction.commit().await.map_err(op())?;
-            return rows
-                .into_iter()
-                .map(|row| {
-                    let attempt = row.try_get(1)?;
-                    Ok(Message {
-                        receipt: receipt(row.try_get(0)?, attempt),
-                        body: row.try_get(2)?,
-                        attempt,
-                    })
-                })
-                .collect::<sqlx::Result<_>>()
-                .map_err(op());
         }
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<()> {
-        let op = || failed("acknowledge messages");
-        let named = deliveries(receipts);
-        let mut connection = self.connection.lock().await;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(op())?;
-        for table in ["body", "delivery"] {
-            // The delivery goes last, because it tells which body is meant.
-            sqlx::query(&format!("DELETE FROM {table} WHERE {NAMED}"))
-                .bind(&named)
-                .execute(&mut *transaction)
-                .await
-                .map_err(op())?;
-        }
-        transaction.commit().await.map_err(op())
+        self.change_named(receipts, "acknowledge", REMOVE, 0).await
     }
 
     async fn extend(&self, receipts: &[Receipt], hidden: Duration) -> Result<()> {
-        let mut connection = self.connection.lock().await;
-        sqlx::query(&format!("UPDATE delivery SET visible_at = ? WHERE {NAMED}"))
-            .bind(self.now().saturating_add(milliseconds(hidden)))
-            .bind(deliveries(receipts))
-            .execute(&mut *connection)
-            .await
-            .map_err(failed("extend messages"))?;
-        Ok(())
+        let visible_at = self.now().saturating_add(milliseconds(hidden));
+        self.change_named(receipts, "hide", HIDE, visible_at).await
     }
 
     async fn depth(&self) -> Result<QueueDepth> {
-        let mut connection = self.connection.lock().await;
-        let (all, visible, dead): (i64, i64, i64) = sqlx::query_as(
-            "SELECT (SELECT count(*) FROM delivery), (SELECT count(*) FROM delivery WHERE visible_at <= ?),
-             (SELECT count(*) FROM dead)",
-        )
-        .bind(self.now())
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(failed("count the queue"))?;
+        let counts = "SELECT
+            (SELECT coalesce(sum(last - first + 1), 0) FROM run WHERE visible_at <= ?1),
+            (SELECT coalesce(sum(last - first + 1), 0) FROM run WHERE visible_at > ?1),
+            (SELECT count(*) FROM dead)";
+        let (visible, in_flight, dead): (u32, u32, u32) = sqlx::query_as(counts)
+            .bind(self.now())
+            .fetch_one(&self.pool)
+            .await
+            .map_err(sqlite::failed(format!("count the messages of {}", self.name)))?;
         Ok(QueueDepth {
-            visible: visible.unsigned_abs(),
-            in_flight: all.abs_diff(visible),
-            dead: dead.unsigned_abs(),
+            visible: visible.into(),
+            in_flight: in_flight.into(),
+            dead: dead.into(),
         })
     }
 }
 
-/// Moves messages that were received too often to the dead-letter queue.
-async fn bury(connection: &mut SqliteConnection, ids: &str) -> sqlx::Result<()> {
-    let statements = [
-        "INSERT INTO dead (id, body, attempts) SELECT body.id, body, attempts FROM json_each(?) AS spent
-         JOIN body ON body.id = spent.value JOIN delivery ON delivery.id = spent.value",
-        "DELETE FROM body WHERE id IN (SELECT value FROM json_each(?))",
-        "DELETE FROM delivery WHERE id IN (SELECT value FROM json_each(?))",
-    ];
-    for statement in statements {
-        sqlx::query(statement).bind(ids).execute(&mut *connection).await?;
-    }
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+async fn insert(change: &mut Change, chunk: Chunk, now: i64) -> sqlx::Result<()> {
+    let sql = "INSERT INTO chunk (raw_bytes, packed) VALUES (?1, ?2);
+        INSERT INTO run (chunk, first, last, attempt, visible_at) VALUES (last_insert_rowid(), 0, ?3, 0, ?4);";
+    sqlx::query(sql)
+        .bind(chunk.raw_bytes)
+        .bind(chunk.packed)
+        .bind(chunk.bodies - 1)
+        .bind(now)
+        .execute(&mut **change)
+        .await?;
     Ok(())
+}
+
+async fn visible(change: &mut Change, now: i64, wanted: usize) -> sqlx::Result<Vec<VisibleRow>> {
+    sqlx::query_as(VISIBLE)
+        .bind(now)
+        .bind(RUNS_AT_ONCE)
+        .bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+        .fetch_all(&mut **change)
+        .await
+}
+
+/// `then` is one of [`REMOVE`], [`HIDE`] and [`DELIVER`].
+async fn isolate_and(then: &str, change: &mut Change, run: Run, visible_at: i64) -> sqlx::Result<()> {
+    // The numbers of the parameters count through all statements of the text.
+    sqlx::query(&format!("{ISOLATE}{then}"))
+        .bind(run.chunk)
+        .bind(run.first)
+        .bind(run.last)
+        .bind(run.attempt)
+        .bind(visible_at)
+        .execute(&mut **change)
+        .await?;
+    Ok(())
+}
+
+async fn bury(change: &mut Change, run: Run, bodies: Vec<String>) -> sqlx::Result<()> {
+    for body in bodies {
+        sqlx::query("INSERT INTO dead (attempts, body) VALUES (?, ?)")
+            .bind(run.attempt)
+            .bind(body)
+            .execute(&mut **change)
+            .await?;
+    }
+    isolate_and(REMOVE, change, run, 0).await
 }

@@ -1,311 +1,273 @@
-//! Reads a rendered tenant stack as the embedded target understands it: what CloudFormation would make of the template,
-//! the twin makes of the same text. Pure; follows references, not logical IDs.
+//! The twin of a tenant's stack: what its rendered template asks of the embedded target. Pure.
+//!
+//! Resources are found by type and by how they refer to each other, never by their names in the template.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::local::schedule::Schedule;
+use crate::local::template::{BUS, Resource, Result, Template};
+pub use crate::local::template::{Pseudo, TwinError};
 
-/// The values of CloudFormation's pseudo parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pseudo {
-    pub account: String,
-    pub region: String,
-}
+const RULE: &str = "AWS::Events::Rule";
+const QUEUE: &str = "AWS::SQS::Queue";
+const SCHEDULE: &str = "AWS::Scheduler::Schedule";
+const TASK: &str = "AWS::ECS::TaskDefinition";
+const SUBSCRIPTION: &str = "AWS::SNS::Subscription";
 
-/// A tenant stack, ready to run here.
-#[derive(Debug, Clone)]
+/// One tenant's stack as the embedded target stands in for it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TwinStack {
     /// The partner event source, which is also the bus's name.
     pub event_source: String,
     pub account: String,
-    /// Event patterns of the enabled rules on the bus that lead to the queue.
-    pub patterns: Vec<Value>,
+    /// The rules that put events into the queue, at least one.
+    pub rules: Vec<TwinRule>,
     pub queue: QueueSettings,
     pub schedules: Vec<TwinSchedule>,
     pub subscriptions: Vec<Subscription>,
 }
 
-/// What of a queue's settings holds here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueSettings {
-    pub visibility_timeout: Duration,
-    /// Deliveries before a message moves to the dead-letter queue.
-    pub receive_limit: u32,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwinRule {
+    /// The logical ID.
+    pub name: String,
+    /// The `EventPattern`.
+    pub pattern: Value,
 }
 
-/// A schedule and the command of the task that it starts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// How long a received message stays hidden.
+    pub visibility_timeout: Duration,
+    /// A message that was received this often moves to the dead-letter queue; `None` without a dead-letter queue.
+    pub receive_limit: Option<u32>,
+}
+
+/// A task that runs when its schedule is due.
+#[derive(Debug, Clone, PartialEq)]
 pub struct TwinSchedule {
-    /// The schedule's logical ID.
+    /// The schedule's name; its logical ID when it has none.
     pub name: String,
-    schedule: Schedule,
-    window: Duration,
+    pub expression: Schedule,
+    pub time_zone: TimeZone,
+    /// The flexible time window: the task starts within this time after it is due.
+    pub jitter: Duration,
+    /// The container's command, without the program.
     pub command: Vec<String>,
-    /// The container's literal environment; values that only AWS can know are left out.
+    /// The container's variables with literal values; those that name AWS resources are left out.
     pub environment: BTreeMap<String, String>,
 }
 
-/// One notification route.
-#[derive(Debug, Clone, PartialEq)]
+/// A notification route.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
-    /// The route's name in the tenant's file.
+    /// The route's name in the tenant's file; the logical ID where it is not named after a route.
     pub name: String,
     pub protocol: String,
     pub endpoint: String,
-    /// An SNS filter policy over the attributes `tenant` and `severity`; `None` lets everything through.
+    /// The `FilterPolicy` on message attributes; `None` takes everything.
     pub filter_policy: Option<Value>,
 }
 
-/// What keeps a stack from running here.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{stack}: {problem}")]
-pub struct TwinError {
-    stack: String,
-    problem: String,
-}
-
 impl TwinSchedule {
-    /// The first time after `after` at which the task starts. As in the cloud, a flexible window delays each start by up
-    /// to its length; here always by the same part of it, so that runs can be foreseen.
+    /// See [`Schedule::next_after`].
     pub fn next_after(&self, anchor: Timestamp, after: Timestamp) -> Option<Timestamp> {
-        let mix = self
-            .name
-            .bytes()
-            .fold(17_u64, |mix, byte| mix.wrapping_mul(31).wrapping_add(u64::from(byte)));
-        let delay = Duration::from_secs(mix % self.window.as_secs().max(1));
-        let due = self.schedule.next_after(anchor, after.checked_sub(delay).ok()?)?;
-        due.checked_add(delay).ok()
+        self.expression.next_after(anchor, after, &self.time_zone)
     }
 }
 
 impl TwinStack {
-    /// Reads the template `text`; `stack` names it in errors.
-    pub fn parse(stack: &str, text: &str, pseudo: &Pseudo) -> Result<Self, TwinError> {
-        let error = |problem: String| TwinError {
-            stack: stack.to_owned(),
-            problem,
-        };
-        let template: Value = serde_saphyr::from_str(text).map_err(|why| error(format!("cannot be read: {why}")))?;
-        Template {
-            resources: template
-                .get("Resources")
-                .and_then(Value::as_object)
-                .cloned()
-                .unwrap_or_default(),
-            pseudo,
-        }
-        .stack()
-        .map_err(error)
+    /// Reads the YAML text of a rendered tenant stack. `file` names it in errors.
+    pub fn parse(file: &str, text: &str, pseudo: &Pseudo) -> Result<Self> {
+        let template = Template::read(file, text, pseudo)?;
+        let bus = template.only(BUS)?;
+        let (rules, queue) = rules(&template, bus)?;
+        Ok(Self {
+            event_source: event_source(bus)?,
+            account: pseudo.account.clone(),
+            rules,
+            queue: queue_settings(queue)?,
+            schedules: active(&template, SCHEDULE)
+                .into_iter()
+                .map(schedule)
+                .collect::<Result<_>>()?,
+            subscriptions: template
+                .of_type(SUBSCRIPTION)
+                .into_iter()
+                .map(subscription)
+                .collect::<Result<_>>()?,
+        })
     }
 }
 
-struct Template<'a> {
-    resources: Map<String, Value>,
-    pseudo: &'a Pseudo,
+fn active<'a>(template: &'a Template<'a>, kind: &str) -> Vec<Resource<'a>> {
+    let is_active = |resource: &Resource<'_>| resource.raw("State").is_none_or(|state| state != "DISABLED");
+    template.of_type(kind).into_iter().filter(is_active).collect()
 }
 
-type Found<T> = Result<T, String>;
+fn event_source(bus: Resource<'_>) -> Result<String> {
+    let name = bus.text("Name")?.ok_or_else(|| bus.missing("Name"))?;
+    match bus.text("EventSourceName")? {
+        Some(source) if source == name => Ok(name),
+        Some(source) => Err(bus.failed(
+            "EventSourceName",
+            format!("`{source}` differs from the bus's name `{name}`"),
+        )),
+        None => Err(bus.missing("EventSourceName")),
+    }
+}
 
-impl Template<'_> {
-    fn stack(&self) -> Found<TwinStack> {
-        let (bus, properties) = self.one("AWS::Events::EventBus")?;
-        let event_source = self.text(bus, properties, "EventSourceName")?;
-        if self.text(bus, properties, "Name")? != event_source {
-            return Err(format!(
-                "{bus}: Name must equal EventSourceName, or AWS refuses the bus"
-            ));
-        }
-        let mut patterns = Vec::new();
-        let mut queue = None;
-        for (name, rule) in self.all("AWS::Events::Rule") {
-            if referred(rule.get("EventBusName")).as_deref() == Some(bus)
-                && rule.get("State").is_none_or(|state| state == "ENABLED")
-            {
-                patterns.push(
-                    self.resolve(
-                        rule.get("EventPattern")
-                            .ok_or(format!("{name}: EventPattern is missing"))?,
+/// The bus's rules that put events into a queue, and that queue.
+fn rules<'a>(template: &'a Template<'a>, bus: Resource<'a>) -> Result<(Vec<TwinRule>, Resource<'a>)> {
+    let mut found = Vec::new();
+    let mut queue: Option<Resource<'a>> = None;
+    for rule in active(template, RULE) {
+        let is_on_bus = rule.referred("EventBusName", BUS).is_ok() || rule.text("EventBusName")? == bus.text("Name")?;
+        let targets = rule.raw("Targets").and_then(Value::as_array).map_or(0, Vec::len);
+        for target in (0..targets).filter(|_| is_on_bus) {
+            let Ok(target_queue) = rule.referred(&format!("Targets/{target}/Arn"), QUEUE) else {
+                continue;
+            };
+            if let Some(queue) = queue.filter(|queue| queue.id != target_queue.id) {
+                return Err(rule.failed(
+                    "Targets",
+                    format!(
+                        "`{}` and `{}` both take events; one queue is expected",
+                        queue.id, target_queue.id
                     ),
-                );
-                queue = Some(self.target_queue(name, rule)?);
+                ));
             }
-        }
-        let queue = queue.ok_or(format!("no enabled AWS::Events::Rule is on the bus {bus}"))?;
-        Ok(TwinStack {
-            event_source,
-            account: self.pseudo.account.clone(),
-            patterns,
-            queue,
-            schedules: self
-                .all("AWS::Scheduler::Schedule")
-                .map(|(name, p)| self.schedule(name, p))
-                .collect::<Found<_>>()?,
-            subscriptions: self
-                .all("AWS::SNS::Subscription")
-                .map(|(name, p)| self.subscription(name, p))
-                .collect::<Found<_>>()?,
-        })
-    }
-
-    fn all(&self, kind: &'static str) -> impl Iterator<Item = (&str, &Map<String, Value>)> {
-        self.resources
-            .iter()
-            .filter(move |(_, resource)| resource["Type"] == kind)
-            .filter_map(|(name, resource)| Some((name.as_str(), resource.get("Properties")?.as_object()?)))
-    }
-
-    fn one(&self, kind: &'static str) -> Found<(&str, &Map<String, Value>)> {
-        let mut found = self.all(kind);
-        match (found.next(), found.next()) {
-            (Some(only), None) => Ok(only),
-            (None, _) => Err(format!("there is no {kind}")),
-            (Some(_), Some(_)) => Err(format!("there is more than one {kind}")),
+            queue = Some(target_queue);
+            let changing = ["Input", "InputPath", "InputTransformer"].map(|key| format!("Targets/{target}/{key}"));
+            rule.refuse(&changing.each_ref().map(String::as_str))?;
+            let pattern = rule
+                .value("EventPattern")?
+                .ok_or_else(|| rule.missing("EventPattern"))?;
+            found.push(TwinRule {
+                name: rule.id.to_owned(),
+                pattern,
+            });
         }
     }
-
-    fn properties(&self, name: &str, kind: &'static str) -> Found<&Map<String, Value>> {
-        self.all(kind)
-            .find(|(found, _)| *found == name)
-            .map(|(_, properties)| properties)
-            .ok_or(format!("{name} is no {kind}"))
-    }
-
-    fn target_queue(&self, rule: &str, properties: &Map<String, Value>) -> Found<QueueSettings> {
-        let target = properties
-            .get("Targets")
-            .and_then(|targets| targets.get(0))
-            .ok_or(format!("{rule}: Targets is empty"))?;
-        let queue =
-            referred(target.get("Arn")).ok_or(format!("{rule}: the target's Arn names no resource of the stack"))?;
-        let properties = self.properties(&queue, "AWS::SQS::Queue")?;
-        let redrive = properties
-            .get("RedrivePolicy")
-            .ok_or(format!("{queue}: RedrivePolicy is missing"))?;
-        let dead = referred(redrive.get("deadLetterTargetArn"))
-            .ok_or(format!("{queue}: deadLetterTargetArn names no queue"))?;
-        self.properties(&dead, "AWS::SQS::Queue")?;
-        let number = |value: Option<&Value>, name: &str| {
-            value
-                .and_then(Value::as_u64)
-                .ok_or(format!("{queue}: {name} is no number"))
-        };
-        Ok(QueueSettings {
-            visibility_timeout: Duration::from_secs(number(properties.get("VisibilityTimeout"), "VisibilityTimeout")?),
-            receive_limit: u32::try_from(number(redrive.get("maxReceiveCount"), "maxReceiveCount")?)
-                .unwrap_or(u32::MAX),
-        })
-    }
-
-    fn schedule(&self, name: &str, properties: &Map<String, Value>) -> Found<TwinSchedule> {
-        let zone = match properties.get("ScheduleExpressionTimezone") {
-            Some(_) => self.text(name, properties, "ScheduleExpressionTimezone")?,
-            None => "UTC".to_owned(),
-        };
-        let expression = self.text(name, properties, "ScheduleExpression")?;
-        let minutes = properties
-            .get("FlexibleTimeWindow")
-            .and_then(|w| w.get("MaximumWindowInMinutes"))
-            .and_then(Value::as_u64);
-        let task = referred(
-            properties
-                .get("Target")
-                .and_then(|t| t.pointer("/EcsParameters/TaskDefinitionArn")),
-        )
-        .ok_or(format!("{name}: the target names no task definition of the stack"))?;
-        let container = self
-            .properties(&task, "AWS::ECS::TaskDefinition")?
-            .get("ContainerDefinitions")
-            .and_then(|containers| containers.get(0))
-            .ok_or(format!("{task}: ContainerDefinitions is empty"))?;
-        let words = container
-            .get("Command")
-            .and_then(Value::as_array)
-            .ok_or(format!("{task}: Command is missing"))?;
-        let variables = container
-            .get("Environment")
-            .and_then(Value::as_array)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        Ok(TwinSchedule {
-            name: name.to_owned(),
-            schedule: Schedule::parse(&expression, &zone).map_err(|error| format!("{name}: {error}"))?,
-            window: Duration::from_secs(minutes.unwrap_or(0) * 60),
-            command: words.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-            environment: variables
-                .iter()
-                .filter_map(|variable| {
-                    Some((
-                        variable["Name"].as_str()?.to_owned(),
-                        variable["Value"].as_str()?.to_owned(),
-                    ))
-                })
-                .collect(),
-        })
-    }
-
-    fn subscription(&self, name: &str, properties: &Map<String, Value>) -> Found<Subscription> {
-        Ok(Subscription {
-            // The template names a route's resource after it.
-            name: name.strip_prefix("Route").unwrap_or(name).to_owned(),
-            protocol: self.text(name, properties, "Protocol")?,
-            endpoint: self.text(name, properties, "Endpoint")?,
-            filter_policy: properties.get("FilterPolicy").map(|policy| self.resolve(policy)),
-        })
-    }
-
-    fn text(&self, name: &str, properties: &Map<String, Value>, property: &str) -> Found<String> {
-        let value = properties
-            .get(property)
-            .ok_or(format!("{name}: {property} is missing"))?;
-        match self.resolve(value) {
-            Value::String(text) => Ok(text),
-            _ => Err(format!("{name}: {property} is no text that is known before deployment")),
-        }
-    }
-
-    /// The value with its pseudo parameters filled in; other intrinsic functions stay as they are.
-    fn resolve(&self, value: &Value) -> Value {
-        let pseudo = |name: &str| match name {
-            "AWS::AccountId" => Some(self.pseudo.account.clone()),
-            "AWS::Region" => Some(self.pseudo.region.clone()),
-            "AWS::Partition" => Some("aws".to_owned()),
-            _ => None,
-        };
-        match value {
-            Value::Object(map) => match map.iter().next() {
-                Some((function, Value::String(text))) if map.len() == 1 && function == "Ref" => {
-                    pseudo(text).map_or_else(|| value.clone(), Value::String)
-                }
-                Some((function, Value::String(text))) if map.len() == 1 && function == "Fn::Sub" => {
-                    let names = ["AWS::AccountId", "AWS::Region", "AWS::Partition"];
-                    let filled = names.into_iter().fold(text.clone(), |text, name| {
-                        text.replace(&format!("${{{name}}}"), &pseudo(name).unwrap_or_default())
-                    });
-                    if filled.contains("${") {
-                        value.clone()
-                    } else {
-                        Value::String(filled)
-                    }
-                }
-                _ => map
-                    .iter()
-                    .map(|(key, inner)| (key.clone(), self.resolve(inner)))
-                    .collect::<Map<_, _>>()
-                    .into(),
-            },
-            Value::Array(items) => items.iter().map(|item| self.resolve(item)).collect(),
-            scalar => scalar.clone(),
-        }
+    match queue {
+        Some(queue) => Ok((found, queue)),
+        None => Err(template.failed(
+            RULE,
+            format!(
+                "no enabled rule of the bus `{}` has a target that is an {QUEUE} of this stack",
+                bus.id
+            ),
+        )),
     }
 }
 
-/// The logical ID that a `Ref` or an `Fn::GetAtt` names.
-fn referred(value: Option<&Value>) -> Option<String> {
-    let value = value?;
-    let name = value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0))?;
-    name.as_str().map(str::to_owned)
+fn queue_settings(queue: Resource<'_>) -> Result<QueueSettings> {
+    /// What SQS takes when the template says nothing.
+    const DEFAULT_VISIBILITY_SECONDS: u64 = 30;
+    queue.refuse(&["DelaySeconds", "FifoQueue"])?;
+    let receive_limit = if queue.raw("RedrivePolicy").is_some() {
+        queue.referred("RedrivePolicy/deadLetterTargetArn", QUEUE)?;
+        let path = "RedrivePolicy/maxReceiveCount";
+        let limit = queue.number(path)?.ok_or_else(|| queue.missing(path))?;
+        let limit = u32::try_from(limit).ok().filter(|limit| (1..=1_000).contains(limit));
+        Some(limit.ok_or_else(|| queue.failed(path, "must be from 1 to 1000"))?)
+    } else {
+        None
+    };
+    let seconds = queue.number("VisibilityTimeout")?.unwrap_or(DEFAULT_VISIBILITY_SECONDS);
+    Ok(QueueSettings {
+        visibility_timeout: Duration::from_secs(seconds),
+        receive_limit,
+    })
 }
+
+fn schedule(schedule: Resource<'_>) -> Result<TwinSchedule> {
+    schedule.refuse(&["StartDate", "EndDate", "Target/Input"])?;
+    let path = "ScheduleExpression";
+    let expression = schedule.text(path)?.ok_or_else(|| schedule.missing(path))?;
+    let expression =
+        Schedule::parse(&expression).map_err(|error| schedule.caused(path, "cannot be followed", error))?;
+    let task = schedule.referred("Target/EcsParameters/TaskDefinitionArn", TASK)?;
+    Ok(TwinSchedule {
+        name: schedule.text("Name")?.unwrap_or_else(|| schedule.id.to_owned()),
+        expression,
+        time_zone: time_zone(schedule)?,
+        jitter: jitter(schedule)?,
+        command: command(task)?,
+        environment: environment(task),
+    })
+}
+
+fn time_zone(schedule: Resource<'_>) -> Result<TimeZone> {
+    let path = "ScheduleExpressionTimezone";
+    match schedule.text(path)? {
+        None => Ok(TimeZone::UTC),
+        Some(name) => TimeZone::get(&name).map_err(|error| {
+            schedule.caused(
+                path,
+                format!("the time zone `{name}` is not known on this machine"),
+                error,
+            )
+        }),
+    }
+}
+
+fn jitter(schedule: Resource<'_>) -> Result<Duration> {
+    match schedule.text("FlexibleTimeWindow/Mode")?.as_deref() {
+        Some("OFF") => Ok(Duration::ZERO),
+        Some("FLEXIBLE") => {
+            let path = "FlexibleTimeWindow/MaximumWindowInMinutes";
+            let minutes = schedule.number(path)?.ok_or_else(|| schedule.missing(path))?;
+            Ok(Duration::from_secs(minutes.saturating_mul(60)))
+        }
+        _ => Err(schedule.failed("FlexibleTimeWindow/Mode", "must be OFF or FLEXIBLE")),
+    }
+}
+
+fn command(task: Resource<'_>) -> Result<Vec<String>> {
+    let path = "ContainerDefinitions/0/Command";
+    let words = task.value(path)?.ok_or_else(|| task.missing(path))?;
+    serde_json::from_value(words).map_err(|error| task.caused(path, "is not a list of texts", error))
+}
+
+fn environment(task: Resource<'_>) -> BTreeMap<String, String> {
+    let variables = task.raw("ContainerDefinitions/0/Environment").and_then(Value::as_array);
+    let literal = |variable: &Value| {
+        let text = |key: &str| Some(variable.get(key)?.as_str()?.to_owned());
+        Some((text("Name")?, text("Value")?))
+    };
+    variables.into_iter().flatten().filter_map(literal).collect()
+}
+
+fn subscription(subscription: Resource<'_>) -> Result<Subscription> {
+    if subscription
+        .text("FilterPolicyScope")?
+        .is_some_and(|scope| scope != "MessageAttributes")
+    {
+        return Err(subscription.failed(
+            "FilterPolicyScope",
+            "only MessageAttributes is supported by the embedded target",
+        ));
+    }
+    let needed = |path: &str| subscription.text(path)?.ok_or_else(|| subscription.missing(path));
+    Ok(Subscription {
+        // The template names a route's resource `Route` and the route's name.
+        name: subscription
+            .id
+            .strip_prefix("Route")
+            .unwrap_or(subscription.id)
+            .to_owned(),
+        protocol: needed("Protocol")?,
+        endpoint: needed("Endpoint")?,
+        filter_policy: subscription.value("FilterPolicy")?,
+    })
+}
+
+#[cfg(test)]
+#[path = "twin_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::world::{Sight, World};
 
-const EVENTS: u32 = 3_000;
+const EVENTS: u32 = 12_000;
 
 /// Moments at which a run is killed, in milliseconds after its start, spread from its first to its last act.
 fn moments(seed: u64) -> impl Iterator<Item = u64> {

@@ -1,73 +1,70 @@
-//! What every queue promises, as SQS standard queues do. Written against the port, so that each adapter passes the same
-//! suite; the adapter under test says how it is filled and how its time passes.
+//! What every queue adapter promises, written against the port; then what the embedded one promises beyond it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use async_trait::async_trait;
+use jiff::Timestamp;
 use oort_streams::local::clock::ManualClock;
-use oort_streams::local::queue::LocalQueue;
+use oort_streams::local::queue::{DeadLetter, LocalQueue};
 use oort_streams::local::twin::QueueSettings;
-use oort_streams::ports::{Message, Queue, QueueDepth, Receipt};
-use proptest::prelude::*;
+use oort_streams::ports::{Kind, Message, Queue, QueueDepth, Receipt};
+use tempfile::TempDir;
 
-const VISIBILITY_SECONDS: i64 = 60;
-const RECEIVE_LIMIT: u32 = 3;
+mod model;
 
-struct Subject {
-    folder: tempfile::TempDir,
-    clock: Arc<ManualClock>,
-    queue: LocalQueue,
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// A millisecond less.
+const ALMOST: Duration = Duration::from_millis(29_999);
+const LIMIT: u32 = 3;
+const SETTINGS: QueueSettings = QueueSettings {
+    visibility_timeout: TIMEOUT,
+    receive_limit: Some(LIMIT),
+};
+
+/// A fresh queue with [`SETTINGS`], and the hands that the port does not have.
+#[async_trait]
+trait Rig: Send + Sync {
+    fn queue(&self) -> &dyn Queue;
+    async fn send(&self, bodies: &[&str]);
+    async fn pass(&self, time: Duration);
+    /// The bodies in the dead-letter queue.
+    async fn dead(&self) -> Vec<String>;
 }
 
-async fn open(folder: &Path, clock: &Arc<ManualClock>) -> LocalQueue {
-    let settings = QueueSettings {
-        visibility_timeout: Duration::from_secs(VISIBILITY_SECONDS.unsigned_abs()),
-        receive_limit: RECEIVE_LIMIT,
-    };
-    LocalQueue::open(folder, "acme", settings, Arc::clone(clock) as _)
-        .await
-        .unwrap()
+/// Runs every promise of the port, each on a fresh queue.
+async fn keeps_its_promises<R: Rig>(fresh: impl AsyncFn() -> R) {
+    an_empty_queue_gives_nothing(&fresh().await).await;
+    a_message_is_hidden_then_delivered_again(&fresh().await).await;
+    an_acknowledged_message_is_gone(&fresh().await).await;
+    only_the_newest_delivery_acknowledges(&fresh().await).await;
+    a_late_acknowledgement_counts_until_the_next_delivery(&fresh().await).await;
+    extending_hides_from_now_on(&fresh().await).await;
+    a_message_received_too_often_moves_to_the_dead_letters(&fresh().await).await;
+    neighbours_have_fates_of_their_own(&fresh().await).await;
 }
 
-impl Subject {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
-        let queue = open(folder.path(), &clock).await;
-        Self { folder, clock, queue }
-    }
+async fn receive(rig: &dyn Rig, max: usize) -> Vec<Message> {
+    let messages = rig.queue().receive(max).await.unwrap();
+    assert!(messages.len() <= max);
+    messages
+}
 
-    async fn reopen(&mut self) {
-        self.queue = open(self.folder.path(), &self.clock).await;
-    }
-
-    async fn send(&self, bodies: &[&str]) {
-        let bodies: Vec<String> = bodies.iter().map(|body| (*body).to_owned()).collect();
-        self.queue.send(&bodies).await.unwrap();
-    }
-
-    fn pass(&self, seconds: i64) {
-        self.clock.advance(SignedDuration::from_secs(seconds));
-    }
-
-    async fn receive(&self, max: usize) -> Vec<Message> {
-        self.queue.receive(max).await.unwrap()
-    }
-
-    async fn depth(&self) -> (u64, u64, u64) {
-        let QueueDepth {
-            visible,
-            in_flight,
-            dead,
-        } = self.queue.depth().await.unwrap();
-        (visible, in_flight, dead)
+/// Receives until nothing is visible.
+async fn receive_all(rig: &dyn Rig) -> Vec<Message> {
+    let mut all = Vec::new();
+    loop {
+        let messages = receive(rig, 10).await;
+        if messages.is_empty() {
+            return all;
+        }
+        all.extend(messages);
     }
 }
 
-fn bodies(messages: &[Message]) -> Vec<&str> {
+fn bodies(messages: &[Message]) -> BTreeSet<&str> {
     messages.iter().map(|message| message.body.as_str()).collect()
 }
 
@@ -75,174 +72,295 @@ fn receipts(messages: &[Message]) -> Vec<Receipt> {
     messages.iter().map(|message| message.receipt.clone()).collect()
 }
 
-#[tokio::test]
-async fn a_message_comes_back_until_it_is_acknowledged() {
-    let subject = Subject::new().await;
-    subject.send(&["a", "b", "c"]).await;
-    assert_eq!(subject.depth().await, (3, 0, 0));
-    let first = subject.receive(2).await;
-    assert_eq!(first.iter().map(|m| m.attempt).collect::<Vec<_>>(), [1, 1]);
-    assert_eq!(subject.receive(10).await.len(), 1);
-    assert!(subject.receive(10).await.is_empty(), "what was received is hidden");
-    assert_eq!(subject.depth().await, (0, 3, 0));
-
-    subject.queue.acknowledge(&receipts(&first[..1])).await.unwrap();
-    subject.pass(VISIBILITY_SECONDS);
-    let again = subject.receive(10).await;
-    assert_eq!(again.len(), 2);
-    assert!(!bodies(&again).contains(&first[0].body.as_str()) && again.iter().all(|m| m.attempt == 2));
+async fn depth(rig: &dyn Rig) -> (u64, u64, u64) {
+    let QueueDepth {
+        visible,
+        in_flight,
+        dead,
+    } = rig.queue().depth().await.unwrap();
+    (visible, in_flight, dead)
 }
 
-#[tokio::test]
-async fn a_receipt_of_an_older_delivery_acknowledges_nothing() {
-    let subject = Subject::new().await;
-    subject.send(&["a"]).await;
-    let old = subject.receive(1).await;
-    subject.pass(VISIBILITY_SECONDS);
-    let new = subject.receive(1).await;
-    subject.queue.acknowledge(&receipts(&old)).await.unwrap();
-    subject
-        .queue
-        .extend(&receipts(&old), Duration::from_hours(1))
-        .await
-        .unwrap();
-    assert_eq!(subject.depth().await, (0, 1, 0));
-    subject.queue.acknowledge(&receipts(&new)).await.unwrap();
-    subject.queue.acknowledge(&receipts(&new)).await.unwrap();
-    assert_eq!(subject.depth().await, (0, 0, 0));
+async fn an_empty_queue_gives_nothing(rig: &dyn Rig) {
+    assert!(receive(rig, 10).await.is_empty());
+    rig.queue().acknowledge(&[]).await.unwrap();
+    rig.queue().extend(&[], TIMEOUT).await.unwrap();
+    assert_eq!(depth(rig).await, (0, 0, 0));
 }
 
-#[tokio::test]
-async fn an_extended_message_stays_hidden_longer() {
-    let subject = Subject::new().await;
-    subject.send(&["a"]).await;
-    let message = subject.receive(1).await;
-    subject.pass(VISIBILITY_SECONDS - 1);
-    subject
-        .queue
-        .extend(&receipts(&message), Duration::from_secs(100))
-        .await
-        .unwrap();
-    subject.pass(99);
-    assert!(subject.receive(1).await.is_empty());
-    subject.pass(1);
-    assert_eq!(subject.receive(1).await.len(), 1);
+async fn a_message_is_hidden_then_delivered_again(rig: &dyn Rig) {
+    rig.send(&["a", "b", ""]).await;
+    assert_eq!(depth(rig).await, (3, 0, 0));
+    let first = receive_all(rig).await;
+    assert_eq!((first.len(), bodies(&first)), (3, BTreeSet::from(["", "a", "b"])));
+    assert!(first.iter().all(|message| message.attempt == 1));
+    assert_eq!(depth(rig).await, (0, 3, 0));
+    rig.pass(ALMOST).await;
+    assert!(receive(rig, 10).await.is_empty());
+    rig.pass(Duration::from_millis(1)).await;
+    let second = receive_all(rig).await;
+    assert_eq!(bodies(&second), bodies(&first));
+    assert!(second.iter().all(|message| message.attempt == 2));
 }
 
-#[tokio::test]
-async fn a_message_received_too_often_is_dead_and_kept() {
-    let subject = Subject::new().await;
-    subject.send(&["poison", "good"]).await;
-    for _ in 0..RECEIVE_LIMIT {
-        let messages = subject.receive(10).await;
-        let good: Vec<Receipt> = messages
+async fn an_acknowledged_message_is_gone(rig: &dyn Rig) {
+    rig.send(&["a", "b"]).await;
+    let received = receipts(&receive_all(rig).await);
+    rig.queue().acknowledge(&received).await.unwrap();
+    rig.queue().acknowledge(&received).await.unwrap();
+    assert_eq!(depth(rig).await, (0, 0, 0));
+    rig.pass(TIMEOUT).await;
+    assert!(receive(rig, 10).await.is_empty());
+    rig.send(&["c", "d"]).await;
+    rig.queue().acknowledge(&received).await.unwrap();
+    assert_eq!(bodies(&receive_all(rig).await), BTreeSet::from(["c", "d"]));
+}
+
+async fn only_the_newest_delivery_acknowledges(rig: &dyn Rig) {
+    rig.send(&["a"]).await;
+    let old = receive(rig, 1).await;
+    rig.pass(TIMEOUT).await;
+    let new = receive(rig, 1).await;
+    rig.queue().acknowledge(&receipts(&old)).await.unwrap();
+    rig.queue().extend(&receipts(&old), Duration::ZERO).await.unwrap();
+    assert_eq!(depth(rig).await, (0, 1, 0));
+    rig.queue().acknowledge(&receipts(&new)).await.unwrap();
+    assert_eq!(depth(rig).await, (0, 0, 0));
+}
+
+async fn a_late_acknowledgement_counts_until_the_next_delivery(rig: &dyn Rig) {
+    rig.send(&["a"]).await;
+    let received = receive(rig, 1).await;
+    rig.pass(TIMEOUT * 2).await;
+    rig.queue().acknowledge(&receipts(&received)).await.unwrap();
+    assert!(receive(rig, 1).await.is_empty());
+}
+
+async fn extending_hides_from_now_on(rig: &dyn Rig) {
+    rig.send(&["a", "b"]).await;
+    let received = receive_all(rig).await;
+    rig.pass(TIMEOUT / 2).await;
+    let (longer, back) = received.split_at(1);
+    rig.queue().extend(&receipts(longer), TIMEOUT).await.unwrap();
+    rig.queue().extend(&receipts(back), Duration::ZERO).await.unwrap();
+    assert_eq!(bodies(&receive_all(rig).await), bodies(back));
+    rig.pass(ALMOST).await;
+    assert!(!bodies(&receive_all(rig).await).contains(longer[0].body.as_str()));
+    rig.pass(Duration::from_millis(1)).await;
+    assert!(bodies(&receive_all(rig).await).contains(longer[0].body.as_str()));
+}
+
+async fn a_message_received_too_often_moves_to_the_dead_letters(rig: &dyn Rig) {
+    rig.send(&["a", "b"]).await;
+    for attempt in 1..=LIMIT {
+        let messages = receive_all(rig).await;
+        assert_eq!((messages.len(), messages[0].attempt), (2, attempt));
+        if attempt == LIMIT {
+            let saved = messages.iter().find(|message| message.body == "a").unwrap();
+            rig.queue()
+                .acknowledge(std::slice::from_ref(&saved.receipt))
+                .await
+                .unwrap();
+        }
+        rig.pass(TIMEOUT).await;
+    }
+    rig.send(&["c"]).await;
+    assert_eq!(bodies(&receive_all(rig).await), BTreeSet::from(["c"]));
+    assert_eq!(depth(rig).await, (0, 1, 1));
+    assert_eq!(rig.dead().await, ["b"]);
+}
+
+async fn neighbours_have_fates_of_their_own(rig: &dyn Rig) {
+    let all: Vec<String> = (0..60).map(|number| format!("{number:02}")).collect();
+    rig.send(&all.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let received = receive_all(rig).await;
+    assert_eq!(received.len(), 60);
+    let chosen = |rest: usize| {
+        received
             .iter()
-            .filter(|m| m.body == "good")
-            .map(|m| m.receipt.clone())
-            .collect();
-        subject.queue.acknowledge(&good).await.unwrap();
-        subject.pass(VISIBILITY_SECONDS);
-    }
-    assert!(subject.receive(10).await.is_empty());
-    assert_eq!(subject.depth().await, (0, 0, 1));
+            .filter(move |message| message.body.parse::<usize>().unwrap() % 3 == rest)
+    };
+    let of = |rest| chosen(rest).map(|message| message.receipt.clone()).collect::<Vec<_>>();
+    rig.queue().acknowledge(&of(0)).await.unwrap();
+    rig.queue().extend(&of(1), TIMEOUT * 3).await.unwrap();
+    rig.pass(TIMEOUT).await;
+    let again = receive_all(rig).await;
+    assert_eq!(bodies(&again), chosen(2).map(|message| message.body.as_str()).collect());
+    assert_eq!(depth(rig).await, (0, 40, 0));
+    rig.queue().acknowledge(&receipts(&received)).await.unwrap();
     assert_eq!(
-        subject.queue.dead_letters(10).await.unwrap(),
-        [("poison".to_owned(), RECEIVE_LIMIT)]
+        depth(rig).await,
+        (0, 20, 0),
+        "those delivered again are named by newer receipts"
     );
+    rig.queue().acknowledge(&receipts(&again)).await.unwrap();
+    assert_eq!(depth(rig).await, (0, 0, 0));
 }
 
-#[tokio::test]
-async fn large_and_odd_bodies_come_back_as_they_were() {
-    let subject = Subject::new().await;
-    let large = "é".repeat(500_000);
-    subject.send(&[&large, "", "\"\u{0}\n🚀"]).await;
-    let messages = subject.receive(10).await;
-    assert_eq!(bodies(&messages), [large.as_str(), "", "\"\u{0}\n🚀"]);
+struct LocalRig {
+    folder: TempDir,
+    clock: Arc<ManualClock>,
+    queue: LocalQueue,
 }
 
-#[tokio::test]
-async fn two_openings_of_one_queue_share_its_messages() {
-    let subject = Subject::new().await;
-    let other = open(subject.folder.path(), &subject.clock).await;
-    subject.send(&["a", "b", "c", "d"]).await;
-    let (mine, theirs) = tokio::join!(subject.queue.receive(2), other.receive(2));
-    let (mine, theirs) = (mine.unwrap(), theirs.unwrap());
-    let mut all = [bodies(&mine), bodies(&theirs)].concat();
-    all.sort_unstable();
-    assert_eq!(all, ["a", "b", "c", "d"]);
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Send(usize),
-    Receive(usize),
-    Acknowledge(usize),
-    Pass(i64),
-    Reopen,
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        (1_usize..8).prop_map(Step::Send),
-        (1_usize..8).prop_map(Step::Receive),
-        (0_usize..8).prop_map(Step::Acknowledge),
-        (1_i64..90).prop_map(Step::Pass),
-        Just(Step::Reopen),
-    ];
-    prop::collection::vec(step, 1..40)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
-    #[test]
-    fn every_message_is_acknowledged_once_or_dead_or_still_there(steps in steps()) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let mut subject = Subject::new().await;
-            let mut sent = 0_u64;
-            let mut held: Vec<Message> = Vec::new();
-            let mut gone: BTreeSet<String> = BTreeSet::new();
-            let mut deliveries: BTreeMap<String, u32> = BTreeMap::new();
-            for step in steps {
-                match step {
-                    Step::Send(count) => {
-                        let bodies: Vec<String> = (0..count).map(|n| format!("{}", sent + n as u64)).collect();
-                        subject.queue.send(&bodies).await.unwrap();
-                        sent += count as u64;
-                    }
-                    Step::Receive(max) => {
-                        for message in subject.receive(max).await {
-                            let seen = deliveries.entry(message.body.clone()).or_default();
-                            *seen += 1;
-                            assert_eq!(*seen, message.attempt);
-                            held.push(message);
-                        }
-                    }
-                    Step::Acknowledge(count) => {
-                        let taken: Vec<Message> = held.drain(..count.min(held.len())).collect();
-                        subject.queue.acknowledge(&receipts(&taken)).await.unwrap();
-                        let is_newest = |message: &&Message| deliveries[&message.body] == message.attempt;
-                        gone.extend(taken.iter().filter(is_newest).map(|message| message.body.clone()));
-                    }
-                    Step::Pass(seconds) => subject.pass(seconds),
-                    Step::Reopen => subject.reopen().await,
-                }
-            }
-            // Let everything come back and acknowledge it: each message ends once, and none is missing.
-            for _ in 0..=RECEIVE_LIMIT {
-                subject.pass(VISIBILITY_SECONDS);
-                let rest = subject.receive(1_000).await;
-                subject.queue.acknowledge(&receipts(&rest)).await.unwrap();
-                for message in rest {
-                    assert!(gone.insert(message.body), "a message came after it was acknowledged");
-                }
-            }
-            assert_eq!(subject.depth().await, (0, 0, subject.depth().await.2));
-            for (body, _) in subject.queue.dead_letters(1_000).await.unwrap() {
-                assert!(gone.insert(body), "a message is dead and acknowledged");
-            }
-            assert_eq!(gone, (0..sent).map(|number| number.to_string()).collect());
-            assert!(deliveries.values().all(|times| *times <= RECEIVE_LIMIT));
-        });
+impl LocalRig {
+    async fn fresh() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new("2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap()));
+        let queue = open(folder.path(), &clock).await;
+        Self { folder, clock, queue }
     }
+
+    async fn reopen(&mut self) {
+        self.queue = open(self.folder.path(), &self.clock).await;
+    }
+}
+
+async fn open(data: &Path, clock: &Arc<ManualClock>) -> LocalQueue {
+    LocalQueue::open(data, "acme", SETTINGS, clock.clone()).await.unwrap()
+}
+
+fn owned(bodies: &[&str]) -> Vec<String> {
+    bodies.iter().map(|body| (*body).to_owned()).collect()
+}
+
+#[async_trait]
+impl Rig for LocalRig {
+    fn queue(&self) -> &dyn Queue {
+        &self.queue
+    }
+
+    async fn send(&self, bodies: &[&str]) {
+        self.queue.send(&owned(bodies)).await.unwrap();
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+    }
+
+    async fn dead(&self) -> Vec<String> {
+        self.queue
+            .dead_letters(1_000)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|letter| letter.body)
+            .collect()
+    }
+}
+
+#[tokio::test]
+async fn the_embedded_queue_keeps_the_promises_of_the_port() {
+    keeps_its_promises(LocalRig::fresh).await;
+}
+
+#[tokio::test]
+async fn dead_letters_tell_how_often_they_were_received() {
+    let rig = LocalRig::fresh().await;
+    rig.send(&["poison \u{0} \u{1f480}\n"]).await;
+    for _ in 0..=LIMIT {
+        receive(&rig, 1).await;
+        rig.pass(TIMEOUT).await;
+    }
+    let expected = DeadLetter {
+        body: "poison \u{0} \u{1f480}\n".to_owned(),
+        attempts: LIMIT,
+    };
+    assert_eq!(rig.queue.dead_letters(10).await.unwrap(), [expected]);
+    assert!(rig.queue.dead_letters(0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn without_a_receive_limit_nothing_dies() {
+    let rig = LocalRig::fresh().await;
+    let settings = QueueSettings {
+        receive_limit: None,
+        ..SETTINGS
+    };
+    let queue = LocalQueue::open(rig.folder.path(), "acme", settings, rig.clock.clone())
+        .await
+        .unwrap();
+    queue.send(&owned(&["a"])).await.unwrap();
+    for attempt in 1..20 {
+        assert_eq!(queue.receive(1).await.unwrap()[0].attempt, attempt);
+        rig.pass(TIMEOUT).await;
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_receipt_is_refused_and_tenants_are_apart() {
+    let rig = LocalRig::fresh().await;
+    let error = rig
+        .queue
+        .acknowledge(&[Receipt("nonsense".to_owned())])
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, Kind::Invalid);
+    rig.send(&["a"]).await;
+    let other = LocalQueue::open(rig.folder.path(), "globex", SETTINGS, rig.clock.clone())
+        .await
+        .unwrap();
+    assert!(other.receive(1).await.unwrap().is_empty());
+    let named = LocalQueue::open(rig.folder.path(), "../acme", SETTINGS, rig.clock.clone()).await;
+    assert_eq!(named.err().unwrap().kind, Kind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_receivers_share_the_messages_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH));
+    // Opening at the same time must work too: a schedule may start two tasks at once.
+    let opened = (0..6).map(|_| {
+        let (data, clock) = (folder.path().to_owned(), clock.clone());
+        tokio::spawn(async move { open(&data, &clock).await })
+    });
+    let mut queues = Vec::new();
+    for queue in opened.collect::<Vec<_>>() {
+        queues.push(queue.await.unwrap());
+    }
+    let all: Vec<String> = (0..2_000).map(|number| format!("{number}")).collect();
+    for batch in all.chunks(150) {
+        queues[0].send(batch).await.unwrap();
+    }
+    let receivers = queues.into_iter().map(|queue| {
+        tokio::spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let messages = queue.receive(37).await.unwrap();
+                if messages.is_empty() {
+                    return mine;
+                }
+                queue.acknowledge(&receipts(&messages)).await.unwrap();
+                mine.extend(messages.into_iter().map(|message| message.body));
+            }
+        })
+    });
+    let mut received = Vec::new();
+    for receiver in receivers.collect::<Vec<_>>() {
+        received.extend(receiver.await.unwrap());
+    }
+    assert_eq!(received.len(), all.len(), "a message was delivered twice or not at all");
+    assert_eq!(received.into_iter().collect::<BTreeSet<_>>(), all.into_iter().collect());
+}
+
+#[tokio::test]
+async fn the_space_of_acknowledged_messages_is_used_again() {
+    let rig = LocalRig::fresh().await;
+    let mut state = 1_u64;
+    let mut noise = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        format!("{state:016x}")
+    };
+    let batch: Vec<String> = (0..1_500).map(|_| (0..60).map(|_| noise()).collect()).collect();
+    let mut sizes = Vec::new();
+    for _ in 0..20 {
+        rig.queue.send(&batch).await.unwrap();
+        let received = receive(&rig, batch.len()).await;
+        assert_eq!(received.len(), batch.len());
+        rig.queue.acknowledge(&receipts(&received)).await.unwrap();
+        let files = std::fs::read_dir(rig.folder.path().join("queues")).unwrap();
+        sizes.push(files.map(|file| file.unwrap().metadata().unwrap().len()).sum::<u64>());
+    }
+    // The write-ahead log needs a few rounds to reach its full size.
+    assert!(sizes[19] <= sizes[9], "{sizes:?}");
 }
