@@ -135,12 +135,14 @@ impl Analysis<'_> {
 /// What the rules find in one line of a segment.
 fn find(tenant: &str, rules: &RuleSet, line: &str) -> std::result::Result<Vec<Finding>, Unusable> {
     let text = detail(line).ok_or(Unusable::NoDetail)?;
-    let matches = rules.evaluate(&OktaEvent::new(text.as_bytes()));
+    let event = OktaEvent::new(text.as_bytes());
+    let matches = rules.evaluate(&event);
     if matches.is_empty() {
         return Ok(Vec::new());
     }
     let head = Head::parse(text)?;
-    let event: serde_json::Value = serde_json::from_str(text).map_err(|error| Unusable::NotJson(error.to_string()))?;
+    // A rule that matched has parsed the event already.
+    let event = event.value();
     Ok(matches
         .into_iter()
         .map(|matched| Finding {
@@ -150,7 +152,7 @@ fn find(tenant: &str, rules: &RuleSet, line: &str) -> std::result::Result<Vec<Fi
             published: head.published,
             event_uuid: head.uuid.to_string(),
             event_type: head.event_type.to_string(),
-            actor: actor(&event),
+            actor: actor(event),
             event: event.clone(),
         })
         .collect())
