@@ -8,6 +8,8 @@ use clap::Args;
 use tempfile::TempDir;
 
 use crate::cli::{Exit, Failure, Global};
+use crate::deploy::render::{Rendered, Scope};
+use crate::deploy::source::SourceSet;
 use crate::deploy::{profile, render, source};
 use crate::lake::Lake;
 use crate::local::catalog;
@@ -90,6 +92,52 @@ fn rule_files(folder: &Path) -> Result<Vec<RuleFile>, Failure> {
     Ok(files)
 }
 
+/// The names of all environments.
+pub fn environment_names(global: &Global) -> Result<Vec<String>, Failure> {
+    source::environments(&global.root).map_err(not_found)
+}
+
+/// An environment's files, read and validated.
+pub struct Loaded {
+    pub sources: SourceSet,
+    pub environment: profile::Environment,
+    scope: Scope,
+}
+
+impl Loaded {
+    /// All tenants, or one, of whose neighbours no file is read.
+    pub fn read(global: &Global, name: &str, tenant: Option<&str>) -> Result<Self, Failure> {
+        let (sources, scope) = match tenant {
+            None => (source::read_environment(&global.root, name), Scope::All),
+            Some(tenant) => {
+                let tenant = TenantId::parse(tenant).map_err(Failure::input)?;
+                (source::read_tenant(&global.root, name, &tenant), Scope::Tenants)
+            }
+        };
+        let sources = sources.map_err(not_found)?;
+        let environment = profile::validate(&sources).map_err(Failure::input)?;
+        Ok(Self {
+            sources,
+            environment,
+            scope,
+        })
+    }
+
+    /// How many stacks there are.
+    pub fn stacks(&self) -> usize {
+        self.environment.tenants.len() + usize::from(self.scope == Scope::All)
+    }
+
+    /// See [`render::for_each`].
+    pub fn for_each<T: Send>(
+        &self,
+        work: impl Fn(Rendered) -> Result<T, Failure> + Sync,
+        take: impl FnMut(T) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        render::for_each(&self.environment, &self.sources, self.scope, work, take)
+    }
+}
+
 /// An environment with its rendered stacks.
 pub struct Environment {
     profile: profile::Profile,
@@ -98,15 +146,15 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The names of all environments.
-    pub fn names(global: &Global) -> Result<Vec<String>, Failure> {
-        source::environments(&global.root).map_err(not_found)
-    }
-
-    pub fn load(global: &Global, name: &str) -> Result<Self, Failure> {
-        let sources = source::read_environment(&global.root, name).map_err(not_found)?;
-        let environment = profile::validate(&sources).map_err(Failure::input)?;
-        let stacks = render::render(&environment, &sources).map_err(Failure::input)?;
+    /// With all tenants, or with one.
+    pub fn load(global: &Global, name: &str, tenant: Option<&str>) -> Result<Self, Failure> {
+        let loaded = Loaded::read(global, name, tenant)?;
+        let mut stacks = Vec::new();
+        loaded.for_each(Ok, |stack| {
+            stacks.push(stack.spec);
+            Ok(())
+        })?;
+        let environment = loaded.environment;
         Ok(Self {
             tenants: environment.tenants.into_iter().map(|tenant| tenant.id).collect(),
             profile: environment.profile,
@@ -159,7 +207,11 @@ impl Environment {
 }
 
 fn not_found(error: source::SourceError) -> Failure {
-    Failure::input(error).hint("run in the folder that holds environments/ and templates/, or name it with --root")
+    let hint = match error {
+        source::SourceError::UnknownTenant { .. } => "oort tenant list shows the tenants, oort tenant add adds one",
+        _ => "run in the folder that holds environments/ and templates/, or name it with --root",
+    };
+    Failure::input(error).hint(hint)
 }
 
 /// One tenant on the embedded target: its stack's twin and every adapter.
@@ -179,7 +231,7 @@ pub struct Target {
 
 impl Target {
     pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
-        let environment = Environment::load(global, &arguments.environment.environment)?;
+        let environment = Environment::load(global, &arguments.environment.environment, arguments.tenant.as_deref())?;
         let tenant = choose(&environment, arguments)?;
         let twin = environment.deploy(global, &tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

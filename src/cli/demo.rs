@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::context::{DetectionArgs, Environment, EnvironmentArgs, Target, TenantArgs};
+use crate::cli::context::{DetectionArgs, Environment, EnvironmentArgs, Target, TenantArgs, environment_names};
 use crate::cli::local::{Sent, open, send};
 use crate::cli::{Exit, Failure, Global, Outcome, activity, compact, detect, findings, output, refresh};
 use crate::lake::{self, Query, set_aside};
@@ -163,8 +163,8 @@ fn fresh_folder(data: &Path) -> Result<PathBuf, Failure> {
 
 fn show_stacks(global: &Global) -> Result<(), Failure> {
     let mut cells = Vec::new();
-    for name in Environment::names(global)? {
-        let environment = Environment::load(global, &name)?;
+    for name in environment_names(global)? {
+        let environment = Environment::load(global, &name, None)?;
         for stack in &environment.stacks {
             cells.push(vec![
                 name.clone(),

@@ -9,6 +9,7 @@ mod detect;
 mod findings;
 mod local;
 mod output;
+mod progress;
 mod refresh;
 mod render;
 mod sample;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::deploy::render::RenderError;
 use crate::ports::{self, Kind};
 use crate::telemetry::{self, LogFormat};
 
@@ -114,6 +116,12 @@ impl Failure {
     fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<RenderError> for Failure {
+    fn from(error: RenderError) -> Self {
+        Self::input(error)
     }
 }
 

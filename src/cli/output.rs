@@ -41,6 +41,11 @@ pub fn line(text: impl std::fmt::Display) {
     write(|out| writeln!(out, "{text}"));
 }
 
+/// A text that has its own line breaks.
+pub fn text(text: &str) {
+    write(|out| out.write_all(text.as_bytes()));
+}
+
 pub fn json<T: Serialize>(value: &T) {
     write(|out| {
         serde_json::to_writer_pretty(&mut *out, value)?;

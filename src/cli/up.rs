@@ -52,7 +52,7 @@ struct Planned {
 
 impl Up {
     pub async fn run(self, global: &Global) -> Outcome {
-        let environment = Environment::load(global, &self.environment.environment)?;
+        let environment = Environment::load(global, &self.environment.environment, None)?;
         let clock = SystemClock;
         let time = ScheduleTime {
             start: clock.now(),

@@ -19,35 +19,17 @@ pub enum StalenessKind {
     Different(String),
 }
 
-/// Compares `(file name, text)` lists, each sorted by name; nothing when they agree.
-pub fn compare(rendered: &[(String, String)], golden: &[(String, String)]) -> Vec<Staleness> {
-    let find = |files: &[(String, String)], name: &str| {
-        files
-            .iter()
-            .find(|(file, _)| file == name)
-            .map(|(_, text)| text.clone())
+/// Compares a rendered stack with its golden file; `None` when they agree.
+pub fn compare(file: &str, rendered: &str, golden: Option<&str>) -> Option<Staleness> {
+    let kind = match golden {
+        None => StalenessKind::Missing,
+        Some(old) if old != rendered => StalenessKind::Different(diff(file, old, rendered)),
+        Some(_) => return None,
     };
-    let mut stale: Vec<Staleness> = rendered
-        .iter()
-        .filter_map(|(file, new)| {
-            let kind = match find(golden, file) {
-                None => StalenessKind::Missing,
-                Some(old) if old != *new => StalenessKind::Different(diff(file, &old, new)),
-                Some(_) => return None,
-            };
-            Some(Staleness {
-                file: file.clone(),
-                kind,
-            })
-        })
-        .collect();
-    let extra = golden.iter().filter(|(file, _)| find(rendered, file).is_none());
-    stale.extend(extra.map(|(file, _)| Staleness {
-        file: file.clone(),
-        kind: StalenessKind::Extra,
-    }));
-    stale.sort_by(|a, b| a.file.cmp(&b.file));
-    stale
+    Some(Staleness {
+        file: file.to_owned(),
+        kind,
+    })
 }
 
 fn diff(file: &str, old: &str, new: &str) -> String {
@@ -62,20 +44,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_extra_or_different_is_told_apart() {
-        let files = |list: &[(&str, &str)]| -> Vec<(String, String)> {
-            list.iter()
-                .map(|(file, text)| ((*file).to_owned(), (*text).to_owned()))
-                .collect()
-        };
-        let stale = compare(
-            &files(&[("a", "1\n"), ("b", "2\n"), ("c", "3\n")]),
-            &files(&[("b", "2\n"), ("c", "x\n"), ("d", "4\n")]),
-        );
-        let kinds: Vec<_> = stale.iter().map(|s| (s.file.as_str(), &s.kind)).collect();
-        assert_eq!(kinds[0], ("a", &StalenessKind::Missing));
-        assert_eq!(kinds[2], ("d", &StalenessKind::Extra));
-        let StalenessKind::Different(text) = kinds[1].1 else {
+    fn what_is_missing_or_different_is_told_apart() {
+        let kind = |golden| compare("c", "3\n", golden).map(|stale| stale.kind);
+        assert_eq!(kind(Some("3\n")), None);
+        assert_eq!(kind(None), Some(StalenessKind::Missing));
+        let Some(StalenessKind::Different(text)) = kind(Some("x\n")) else {
             panic!("c differs")
         };
         insta::assert_snapshot!(text, @r"

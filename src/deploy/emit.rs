@@ -2,19 +2,7 @@
 //! reads the tree that was meant. Pure.
 
 use crate::deploy::fields::is_no_text;
-use crate::deploy::yaml::{Node, Value};
-
-/// A value without a place.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Tree {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Text(String),
-    List(Vec<Tree>),
-    /// Emitted in this order.
-    Map(Vec<(String, Tree)>),
-}
+pub use crate::deploy::tree::Tree;
 
 /// The order of a template's sections, as CloudFormation's documentation has them; others follow in their own order.
 const SECTIONS: [&str; 9] = [
@@ -29,35 +17,10 @@ const SECTIONS: [&str; 9] = [
     "Outputs",
 ];
 
-impl From<Node> for Tree {
-    /// A plain scalar is a number, a truth value or null where JSON would say so, and a text otherwise.
-    fn from(node: Node) -> Self {
-        match node.value {
-            Value::Scalar { text, is_plain: true } => match text.as_str() {
-                "null" | "" => Self::Null,
-                "true" => Self::Bool(true),
-                "false" => Self::Bool(false),
-                _ => match text.parse::<i64>() {
-                    Ok(number) if number.to_string() == text => Self::Int(number),
-                    _ => Self::Text(text),
-                },
-            },
-            Value::Scalar { text, .. } => Self::Text(text),
-            Value::List(items) => Self::List(items.into_iter().map(Self::from).collect()),
-            Value::Map(entries) => Self::Map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| (key.text, value.into()))
-                    .collect(),
-            ),
-        }
-    }
-}
-
-/// A template's canonical text: sections in their order, everything below as the template has it.
-pub fn template(tree: Tree) -> String {
+/// A template with its sections in their order, everything below as it is.
+pub fn sorted(tree: Tree) -> Tree {
     let Tree::Map(mut sections) = tree else {
-        return document(&tree);
+        return tree;
     };
     let rank = |key: &str| {
         SECTIONS
@@ -66,67 +29,125 @@ pub fn template(tree: Tree) -> String {
             .unwrap_or(SECTIONS.len())
     };
     sections.sort_by_key(|(key, _)| rank(key));
-    document(&Tree::Map(sections))
+    Tree::Map(sections)
 }
 
 /// Any tree's canonical text, with a line break at the end.
 pub fn document(tree: &Tree) -> String {
-    let mut out = String::new();
-    match tree {
-        Tree::Map(entries) if !entries.is_empty() => map(entries, 0, &mut out),
-        Tree::List(items) if !items.is_empty() => list(items, 0, &mut out),
-        scalar => {
-            inline(scalar, &mut out);
-            out.push('\n');
-        }
-    }
-    out
+    let mut writer = Writer::new(|_| None);
+    writer.document(tree);
+    writer.out
 }
 
-fn map(entries: &[(String, Tree)], indent: usize, out: &mut String) {
-    for (index, (key, value)) in entries.iter().enumerate() {
-        // The first entry may follow the dash of a list.
-        if index > 0 || out.is_empty() || out.ends_with('\n') {
-            out.push_str(&" ".repeat(indent));
+/// Where a value stands, which decides how it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Key,
+    /// After a key's colon; the number is the indentation of what is inside.
+    Value(usize),
+    /// After a list's dash; likewise.
+    Item(usize),
+}
+
+/// A hole of a document: where its text is cut to let a value in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Byte offset in the text.
+    pub at: usize,
+    pub hole: usize,
+    pub place: Place,
+}
+
+/// Writes canonical text. Texts that `hole_of` knows are left out, and noted as cuts.
+pub struct Writer {
+    pub out: String,
+    pub cuts: Vec<Cut>,
+    hole_of: fn(&str) -> Option<usize>,
+}
+
+impl Writer {
+    pub fn new(hole_of: fn(&str) -> Option<usize>) -> Self {
+        Self {
+            out: String::new(),
+            cuts: Vec::new(),
+            hole_of,
         }
-        text(key, out);
-        out.push(':');
-        match value {
-            Tree::Map(inner) if !inner.is_empty() => {
-                out.push('\n');
-                map(inner, indent + 2, out);
-            }
-            Tree::List(inner) if !inner.is_empty() => {
-                out.push('\n');
-                list(inner, indent + 2, out);
-            }
+    }
+
+    pub fn document(&mut self, tree: &Tree) {
+        match tree {
+            Tree::Map(entries) if !entries.is_empty() => self.map(entries, 0),
+            Tree::List(items) if !items.is_empty() => self.list(items, 0),
             scalar => {
-                out.push(' ');
-                inline(scalar, out);
-                out.push('\n');
+                scalar_text(scalar, &mut self.out);
+                self.out.push('\n');
             }
+        }
+    }
+
+    /// A value at its place, up to the end of its last line.
+    pub fn value(&mut self, tree: &Tree, place: Place) {
+        if let Some(hole) = tree.as_text().and_then(self.hole_of) {
+            let at = self.out.len();
+            return self.cuts.push(Cut { at, hole, place });
+        }
+        match (tree, place) {
+            (scalar, Place::Key) => scalar_text(scalar, &mut self.out),
+            (Tree::Map(inner), Place::Value(indent)) if !inner.is_empty() => {
+                self.out.push('\n');
+                self.map(inner, indent);
+            }
+            (Tree::List(inner), Place::Value(indent)) if !inner.is_empty() => {
+                self.out.push('\n');
+                self.list(inner, indent);
+            }
+            (Tree::Map(inner), Place::Item(indent)) if !inner.is_empty() => self.map(inner, indent),
+            (Tree::List(inner), Place::Item(indent)) if !inner.is_empty() => self.list(inner, indent),
+            (scalar, Place::Value(_) | Place::Item(_)) => {
+                if matches!(place, Place::Value(_)) {
+                    self.out.push(' ');
+                }
+                scalar_text(scalar, &mut self.out);
+                self.out.push('\n');
+            }
+        }
+    }
+
+    fn map(&mut self, entries: &[(String, Tree)], indent: usize) {
+        for (index, (key, value)) in entries.iter().enumerate() {
+            self.indent(index, indent);
+            if let Some(hole) = (self.hole_of)(key) {
+                let at = self.out.len();
+                self.cuts.push(Cut {
+                    at,
+                    hole,
+                    place: Place::Key,
+                });
+            } else {
+                text(key, &mut self.out);
+            }
+            self.out.push(':');
+            self.value(value, Place::Value(indent + 2));
+        }
+    }
+
+    fn list(&mut self, items: &[Tree], indent: usize) {
+        for (index, item) in items.iter().enumerate() {
+            self.indent(index, indent);
+            self.out.push_str("- ");
+            self.value(item, Place::Item(indent + 2));
+        }
+    }
+
+    /// Every line but the one that a list's dash began.
+    fn indent(&mut self, index: usize, indent: usize) {
+        if index > 0 || !self.out.ends_with("- ") {
+            self.out.extend(std::iter::repeat_n(' ', indent));
         }
     }
 }
 
-fn list(items: &[Tree], indent: usize, out: &mut String) {
-    for item in items {
-        if out.is_empty() || out.ends_with('\n') {
-            out.push_str(&" ".repeat(indent));
-        }
-        out.push_str("- ");
-        match item {
-            Tree::Map(inner) if !inner.is_empty() => map(inner, indent + 2, out),
-            Tree::List(inner) if !inner.is_empty() => list(inner, indent + 2, out),
-            scalar => {
-                inline(scalar, out);
-                out.push('\n');
-            }
-        }
-    }
-}
-
-fn inline(value: &Tree, out: &mut String) {
+fn scalar_text(value: &Tree, out: &mut String) {
     match value {
         Tree::Null => out.push_str("null"),
         Tree::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -159,7 +180,7 @@ fn text(value: &str, out: &mut String) {
 }
 
 /// A character as it may stand in double quotes.
-pub fn escape(code: u32) -> String {
+fn escape(code: u32) -> String {
     match code {
         0..=0xff => format!("\\x{code:02x}"),
         0x100..=0xffff => format!("\\u{code:04x}"),

@@ -2,6 +2,7 @@
 //! repeated keys, and values of another type than the key's.
 
 use crate::deploy::problem::{Problem, Problems};
+use crate::deploy::shape::{self, Key as Known, Shape};
 use crate::deploy::yaml::{At, Key, Node, Value};
 use crate::model::name::NameError;
 
@@ -13,11 +14,12 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub fn new(path: &'a str, text: &'a str) -> Self {
+    /// Goes on with the problems that were found in the file so far.
+    pub fn resumed(path: &'a str, text: &'a str, so_far: Problems) -> Self {
         Self {
             path,
             text,
-            problems: Vec::new(),
+            problems: so_far.0,
         }
     }
 
@@ -39,18 +41,21 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a map whose keys are `known`. What is no map has no entries.
-    pub fn fields<'n>(&mut self, node: &'n Node, name: &str, known: &[&str]) -> Fields<'n> {
-        let Value::Map(entries) = &node.value else {
-            self.report(node.at, format!("{name} is a map with the keys {}", known.join(", ")));
-            return Fields {
-                at: node.at,
-                is_map: false,
-                entries: Vec::new(),
-            };
+    pub fn fields<'n>(&mut self, node: &'n Node, name: &str, known: &'static [Known]) -> Fields<'n> {
+        let names = || known.iter().map(|key| key.name).collect::<Vec<_>>();
+        let mut fields = Fields {
+            at: node.at,
+            is_map: true,
+            known,
+            entries: Vec::new(),
         };
-        let mut found: Vec<(&Key, &Node)> = Vec::new();
+        let Value::Map(entries) = &node.value else {
+            self.report(node.at, format!("{name} is a map with the keys {}", names().join(", ")));
+            fields.is_map = false;
+            return fields;
+        };
         for (key, value) in entries {
-            if let Some((first, _)) = found.iter().find(|(other, _)| other.text == key.text) {
+            if let Some((first, _)) = fields.entries.iter().find(|(other, _)| other.text == key.text) {
                 self.report(
                     key.at,
                     format!(
@@ -58,17 +63,13 @@ impl<'a> Reader<'a> {
                         key.text, first.at.line
                     ),
                 );
-            } else if known.contains(&key.text.as_str()) {
-                found.push((key, value));
+            } else if known.iter().any(|known| known.name == key.text) {
+                fields.entries.push((key, value));
             } else {
-                self.report(key.at, unknown(&key.text, name, known));
+                self.report(key.at, unknown(&key.text, name, &names()));
             }
         }
-        Fields {
-            at: node.at,
-            is_map: true,
-            entries: found,
-        }
+        fields
     }
 
     /// A text. A plain scalar that some YAML reader would take for something else must stand in quotes.
@@ -104,15 +105,36 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number from `least` to `most`.
-    pub fn number(&mut self, node: &Node, name: &str, least: u32, most: u32) -> Option<u32> {
-        let number = match &node.value {
-            Value::Scalar { text, is_plain: true } => text.parse().ok().filter(|n| (least..=most).contains(n)),
-            _ => None,
-        };
+    fn number(&mut self, node: &Node, name: &str, least: u32, most: u32) -> Option<u32> {
+        let number = whole_number(node).filter(|n| (least..=most).contains(n));
         if number.is_none() {
             self.report(node.at, format!("`{name}` is a whole number from {least} to {most}"));
         }
         number
+    }
+
+    /// One of these numbers.
+    fn one_of(&mut self, node: &Node, name: &str, allowed: &[u32]) -> Option<u32> {
+        let number = whole_number(node).filter(|n| allowed.contains(n));
+        if number.is_none() {
+            let allowed: Vec<String> = allowed.iter().map(u32::to_string).collect();
+            self.report(node.at, format!("`{name}` is one of {}", allowed.join(", ")));
+        }
+        number
+    }
+
+    /// One of these words.
+    fn choice<'n>(&mut self, node: &'n Node, name: &str, words: &[&str]) -> Option<&'n str> {
+        let text = self.text(node, name)?;
+        if words.contains(&text) {
+            return Some(text);
+        }
+        let told = match words.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => words.concat(),
+        };
+        self.report(node.at, format!("`{name}` is {told}"));
+        None
     }
 
     pub fn list<'n>(&mut self, node: &'n Node, name: &str) -> &'n [Node] {
@@ -124,29 +146,74 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The known entries of a map.
+fn whole_number(node: &Node) -> Option<u32> {
+    match &node.value {
+        Value::Scalar { text, is_plain: true } => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The known entries of a map. A key that its shape requires is reported when it is asked for and missing.
 pub struct Fields<'n> {
     at: At,
     /// What is no map was reported as such, and misses nothing besides.
     is_map: bool,
+    known: &'static [Known],
     entries: Vec<(&'n Key, &'n Node)>,
 }
 
 impl<'n> Fields<'n> {
-    pub fn get(&self, name: &str) -> Option<&'n Node> {
-        self.entries
-            .iter()
-            .find(|(key, _)| key.text == name)
-            .map(|(_, node)| *node)
-    }
-
-    /// The value of a key that must be there.
-    pub fn required(&self, name: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
-        let found = self.get(name);
-        if found.is_none() && self.is_map {
+    pub fn get(&self, name: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
+        let found = self.entries.iter().find(|(key, _)| key.text == name);
+        if found.is_none() && self.is_map && self.known.iter().any(|key| key.name == name && key.is_required) {
             reader.report(self.at, format!("`{name}` is missing; add it here"));
         }
-        found
+        found.map(|(_, node)| *node)
+    }
+
+    /// The entries of a map inside this one.
+    pub fn fields(&self, name: &str, reader: &mut Reader<'_>) -> Option<Fields<'n>> {
+        let node = self.get(name, reader)?;
+        Some(reader.fields(node, &format!("`{name}`"), shape::keys(self.shape(name)?)))
+    }
+
+    pub fn text(&self, name: &str, reader: &mut Reader<'_>) -> Option<(&'n Node, &'n str)> {
+        let node = self.get(name, reader)?;
+        let text = match self.shape(name)? {
+            Shape::Choice(words) => reader.choice(node, name, words)?,
+            _ => reader.text(node, name)?,
+        };
+        Some((node, text))
+    }
+
+    /// A text that `parse` takes.
+    pub fn parsed<T>(
+        &self,
+        name: &str,
+        reader: &mut Reader<'_>,
+        parse: impl Fn(&str) -> Result<T, NameError>,
+    ) -> Option<(&'n Node, T)> {
+        let node = self.get(name, reader)?;
+        Some((node, reader.parsed(node, name, parse)?))
+    }
+
+    /// A number within the limits of its shape.
+    pub fn number(&self, name: &str, reader: &mut Reader<'_>) -> Option<Result<u32, ()>> {
+        let node = self.get(name, reader)?;
+        let number = match self.shape(name)? {
+            Shape::Number(least, most) => reader.number(node, name, *least, *most),
+            Shape::OneOf(allowed) => reader.one_of(node, name, allowed),
+            _ => None,
+        };
+        Some(number.ok_or(()))
+    }
+
+    pub fn list(&self, name: &str, reader: &mut Reader<'_>) -> &'n [Node] {
+        self.get(name, reader).map_or(&[], |node| reader.list(node, name))
+    }
+
+    fn shape(&self, name: &str) -> Option<&'static Shape> {
+        self.known.iter().find(|key| key.name == name).map(|key| &key.shape)
     }
 }
 

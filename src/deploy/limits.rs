@@ -1,6 +1,6 @@
 //! What a rendered template must keep to although neither a YAML reader nor cfn-lint asks for it. Pure.
 
-use crate::deploy::emit::Tree;
+use crate::deploy::tree::Tree;
 use crate::deploy::yaml::{Node, Unreadable, Value};
 
 /// The longest event pattern of a rule. Source: EventBridge quotas.
@@ -41,14 +41,39 @@ pub fn shape(node: &Node) -> Result<(), Unreadable> {
     }
 }
 
+/// What [`check`] looks at, and no more: the resources that have a limited property, with these properties.
+pub fn limited(template: &Tree) -> Tree {
+    let only = |tree: &Tree, is_wanted: &dyn Fn(&str) -> bool| match tree {
+        Tree::Map(entries) => Tree::Map(entries.iter().filter(|(key, _)| is_wanted(key)).cloned().collect()),
+        other => other.clone(),
+    };
+    let is_limited = |key: &str| key == "EventPattern" || NAMES.iter().any(|(_, property, _)| *property == key);
+    let resource = |(id, resource): &(String, Tree)| {
+        let mut kept = only(resource, &|key| matches!(key, "Type" | "Properties"));
+        if let Tree::Map(entries) = &mut kept {
+            for (_, properties) in entries.iter_mut().filter(|(key, _)| key == "Properties") {
+                *properties = only(properties, &is_limited);
+            }
+        }
+        (id.clone(), kept)
+    };
+    match template.get("Resources") {
+        Some(Tree::Map(resources)) => Tree::Map(vec![(
+            "Resources".to_owned(),
+            Tree::Map(resources.iter().map(resource).collect()),
+        )]),
+        _ => template.clone(),
+    }
+}
+
 /// Checks each resource of a template; the error says which resource breaks which limit.
 pub fn check(template: &Tree) -> Result<(), String> {
-    let Some(Tree::Map(resources)) = get(template, "Resources") else {
+    let Some(Tree::Map(resources)) = template.get("Resources") else {
         return Err("the template has no Resources".to_owned());
     };
     resources.iter().try_for_each(|(id, resource)| {
         name_fits(resource).map_err(|why| format!("{id}: {why}"))?;
-        match get(resource, "Properties").and_then(|properties| get(properties, "EventPattern")) {
+        match resource.at(&["Properties", "EventPattern"]) {
             Some(pattern) if json_characters(pattern) > PATTERN_CHARACTERS => Err(format!(
                 "{id}: an event pattern has at most {PATTERN_CHARACTERS} characters"
             )),
@@ -59,26 +84,19 @@ pub fn check(template: &Tree) -> Result<(), String> {
 
 /// A name that an intrinsic function makes is known to AWS only, and passes.
 fn name_fits(resource: &Tree) -> Result<(), String> {
-    let Some(Tree::Text(kind)) = get(resource, "Type") else {
+    let Some(Tree::Text(kind)) = resource.get("Type") else {
         return Err("Type is missing".to_owned());
     };
     let Some((_, property, most)) = NAMES.iter().find(|(named, ..)| named == kind) else {
         return Ok(());
     };
-    let name = get(resource, "Properties").and_then(|properties| get(properties, property));
+    let name = resource.at(&["Properties", property]);
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     match name {
         Some(Tree::Text(name)) if !(1..=*most).contains(&name.len()) || !name.chars().all(is_allowed) => Err(format!(
             "{property} is 1 to {most} letters, digits, hyphens and underscores"
         )),
         _ => Ok(()),
-    }
-}
-
-fn get<'t>(tree: &'t Tree, key: &str) -> Option<&'t Tree> {
-    match tree {
-        Tree::Map(entries) => entries.iter().find(|(found, _)| found == key).map(|(_, value)| value),
-        _ => None,
     }
 }
 

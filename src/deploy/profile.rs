@@ -1,19 +1,22 @@
 //! The profile of an environment and its tenants, as validated: parsed names, numbers within their limits, references
 //! that hold. The files as written are `yaml` trees; nothing after this module sees those.
 
+pub mod origin;
 mod profile_file;
 mod settings_file;
 mod tenant_file;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::deploy::fields::Reader;
 use crate::deploy::problem::Problems;
-use crate::deploy::profile::tenant_file::Neighbours;
+use crate::deploy::profile::profile_file::Defaults;
+use crate::deploy::profile::tenant_file::{Below, Placed};
 use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::yaml::{self, Node};
 use crate::model::finding::Severity;
@@ -44,8 +47,39 @@ pub struct Profile {
     pub region: Region,
     /// The container image that the tasks run.
     pub image: String,
+    /// The ARN of the policy that bounds every role.
+    pub permissions_boundary: Option<String>,
     pub subnets: Vec<String>,
     pub security_groups: Vec<String>,
+    pub settings: Settings,
+    pub tags: BTreeMap<String, String>,
+    /// How many event buses the account and region may have.
+    pub event_buses: u32,
+    pub suppressions: Vec<Suppression>,
+}
+
+/// A finding of a check that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Suppression {
+    pub tool: Tool,
+    pub rule: String,
+    /// The only resource that is meant, by its logical ID.
+    pub resource: Option<String>,
+    pub reason: String,
+}
+
+/// Who checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tool {
+    Oort,
+    CfnLint,
+    Checkov,
+}
+
+/// What each layer of files may set: defaults, environment, group, tenant. The later has the last word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
     pub settings: Settings,
     pub tags: BTreeMap<String, String>,
 }
@@ -81,6 +115,8 @@ pub struct Queue {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tenant {
     pub id: TenantId,
+    /// The group whose settings it shares.
+    pub group: Option<String>,
     pub subdomain: OktaSubdomain,
     pub integration_id: IntegrationId,
     pub event_source: EventSourceName,
@@ -99,33 +135,116 @@ pub struct Route {
     pub severities: Vec<Severity>,
 }
 
-/// Reads the profile and every tenant file; reports all problems of all files at once.
+/// Reads every file of an environment; reports all problems of all files at once.
 pub fn validate(sources: &SourceSet) -> Result<Environment, Problems> {
     let mut problems = Problems::default();
+    let (defaults, defaults_node) = match &sources.defaults {
+        Some(source) => {
+            let read = read(source, &mut problems, |reader, root| {
+                Some((profile_file::defaults(reader, root), root.clone()))
+            });
+            read.map_or((Defaults::none(), None), |(defaults, node)| (defaults, Some(node)))
+        }
+        None => (Defaults::none(), None),
+    };
+    let is_given = |path: &[&str]| defaults_node.as_ref().is_some_and(|node| node.has(path));
     let profile = read(&sources.profile, &mut problems, |reader, root| {
-        profile_file::profile(reader, root, &sources.environment)
+        let profile = profile_file::profile(reader, root, &sources.environment, &defaults, &is_given)?;
+        check_quota(reader, root, &profile, sources.tenants.len());
+        Some(profile)
     });
     // Without a usable profile its tenants are still checked, against settings that only stand in for it.
-    let (settings, tags) = profile.as_ref().map_or_else(
-        || (Settings::stand_in(), BTreeMap::new()),
-        |profile| (profile.settings.clone(), profile.tags.clone()),
+    let layer = profile.as_ref().map_or_else(
+        || Defaults::none().layer,
+        |profile| Layer {
+            settings: profile.settings.clone(),
+            tags: profile.tags.clone(),
+        },
     );
-    let mut tenants: Vec<Tenant> = Vec::new();
-    for source in &sources.tenants {
-        let neighbours = Neighbours {
-            settings: &settings,
-            tags: &tags,
-            tenants: &tenants,
-        };
-        let tenant = read(source, &mut problems, |reader, root| {
-            tenant_file::tenant(reader, root, &neighbours, &source.path)
+    let mut groups = BTreeMap::new();
+    for source in &sources.groups {
+        let group = read(source, &mut problems, |reader, root| {
+            Some(profile_file::group(reader, root, &layer))
         });
-        tenants.extend(tenant);
+        groups.insert(source.stem().to_owned(), group.unwrap_or_else(|| layer.clone()));
     }
+    let below = Below {
+        environment: &sources.environment,
+        profile: &layer,
+        groups: &groups,
+    };
+    let mut tenants = tenants(sources, &below, &mut problems);
     tenants.sort_by(|a, b| a.id.cmp(&b.id));
     match profile {
         Some(profile) if problems.0.is_empty() => Ok(Environment { profile, tenants }),
         _ => Err(problems),
+    }
+}
+
+/// Each file by itself, on all cores, and then what no two of them may share.
+fn tenants(sources: &SourceSet, below: &Below<'_>, problems: &mut Problems) -> Vec<Tenant> {
+    let read: Vec<(Option<Placed>, Problems)> = sources
+        .tenants
+        .par_iter()
+        .map(|source| {
+            let mut problems = Problems::default();
+            let placed = read(source, &mut problems, |reader, root| {
+                tenant_file::tenant(reader, root, below, &source.path)
+            });
+            (placed, problems)
+        })
+        .collect();
+    let mut sources_of: HashMap<EventSourceName, TenantId> = HashMap::new();
+    let mut owners: HashMap<String, (TenantId, String)> = HashMap::new();
+    let mut tenants = Vec::with_capacity(read.len());
+    for (source, (placed, own)) in sources.tenants.iter().zip(read) {
+        let mut reader = Reader::resumed(&source.path, &source.text, own);
+        if let Some(placed) = placed {
+            if let Some(other) = sources_of.get(&placed.tenant.event_source) {
+                let name = &placed.tenant.event_source;
+                reader.report(
+                    placed.okta,
+                    format!("the event source {name} belongs to tenant `{other}` already"),
+                );
+            }
+            sources_of.insert(placed.tenant.event_source.clone(), placed.tenant.id.clone());
+            check_endpoints(&mut reader, &placed, &mut owners);
+            tenants.push(placed.tenant);
+        }
+        reader.finish(problems);
+    }
+    tenants
+}
+
+/// SNS keeps one subscription an endpoint and topic, and the tenants of an environment share one.
+fn check_endpoints(reader: &mut Reader<'_>, placed: &Placed, owners: &mut HashMap<String, (TenantId, String)>) {
+    let id = &placed.tenant.id;
+    for (route, at) in placed.tenant.notifications.iter().zip(&placed.endpoints) {
+        if let Some((tenant, name)) = owners.get(&route.endpoint) {
+            let owner = if tenant == id {
+                format!("route `{name}`")
+            } else {
+                format!("route `{name}` of tenant `{tenant}`")
+            };
+            reader.report(
+                *at,
+                format!("{owner} has this endpoint already, and a topic takes each endpoint once"),
+            );
+        } else {
+            owners.insert(route.endpoint.clone(), (id.clone(), route.name.clone()));
+        }
+    }
+}
+
+fn check_quota(reader: &mut Reader<'_>, root: &Node, profile: &Profile, tenants: usize) {
+    let most = profile.event_buses;
+    if profile.target == Target::Aws && tenants > most as usize {
+        let at = root.find(&["quotas", "event_buses"]).map_or(root.at, |node| node.at);
+        let what = format!(
+            "{tenants} tenants take as many event buses, and `quotas.event_buses` is {most} for the account and region; \
+             have AWS raise the quota, and then raise it here"
+        );
+        reader.report(at, what);
     }
 }
 
@@ -134,7 +253,7 @@ fn read<T>(
     problems: &mut Problems,
     interpret: impl FnOnce(&mut Reader<'_>, &Node) -> Option<T>,
 ) -> Option<T> {
-    let mut reader = Reader::new(&source.path, &source.text);
+    let mut reader = Reader::resumed(&source.path, &source.text, Problems::default());
     let value = match yaml::parse(&source.text) {
         Ok(root) => interpret(&mut reader, &root),
         Err(error) => {

@@ -1,6 +1,7 @@
 //! What AWS accepts, where its documentation says so and a file could say otherwise. Pure.
 
 use crate::model::finding::Severity;
+use crate::model::name::{AccountId, Region};
 
 /// What `PutRetentionPolicy` of `CloudWatch` Logs takes.
 pub const LOG_RETENTION_DAYS: [u32; 22] = [
@@ -213,13 +214,43 @@ fn is_host(host: &str) -> bool {
     })
 }
 
-/// A container image's name as a registry has it: no protocol, no space, not empty.
-pub fn image(name: &str) -> Result<(), String> {
+/// A container image's name as a registry has it: no protocol, no space, not empty. One of AWS's registry is of the
+/// environment's own account and region, and of the only repository that the tasks may pull from.
+pub fn image(name: &str, place: Option<(&AccountId, &Region)>) -> Result<(), String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._/:@-".contains(c);
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_allowed) && !name.contains("://") {
-        Ok(())
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) || !name.chars().all(is_allowed) || name.contains("://") {
+        return Err("`image` is a container image such as <registry>/oort-streams:<tag>, without https://".to_owned());
+    }
+    match place {
+        Some((account, region)) if name.contains(".dkr.ecr.") => {
+            let own = format!("{account}.dkr.ecr.{region}.amazonaws.com/oort-streams");
+            let rest = name.strip_prefix(&own);
+            if rest.is_some_and(|rest| rest.starts_with([':', '@'])) {
+                Ok(())
+            } else {
+                Err(format!("`image`: the tasks may pull from {own} only"))
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The ARN of an IAM policy of the account, or of AWS itself.
+pub fn policy_arn(arn: &str, account: Option<&AccountId>) -> Result<(), String> {
+    let parts: Vec<&str> = arn.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", owner, resource] = parts[..] else {
+        return Err("an IAM policy's ARN is arn:<partition>:iam::<account ID>:policy/<name>".to_owned());
+    };
+    if !["aws", "aws-us-gov", "aws-cn"].contains(&partition)
+        || resource.strip_prefix("policy/").is_none_or(str::is_empty)
+    {
+        Err("an IAM policy's ARN is arn:<partition>:iam::<account ID>:policy/<name>".to_owned())
+    } else if account.is_some_and(|account| account.as_str() != owner) {
+        Err(format!(
+            "the ARN is of account {owner}, and the environment has another"
+        ))
     } else {
-        Err("`image` is a container image such as <registry>/oort-streams:<tag>, without https://".to_owned())
+        Ok(())
     }
 }
 
@@ -314,10 +345,42 @@ mod tests {
             "oort-streams:local",
             "1.dkr.ecr.us-east-2.amazonaws.com/oort-streams@sha256:0af1",
         ] {
-            assert_eq!(image(good), Ok(()), "{good}");
+            assert_eq!(image(good, None), Ok(()), "{good}");
         }
         for bad in ["", " ", "a b", "https://a/b", "-a"] {
+            assert!(image(bad, None).is_err(), "{bad}");
+        }
+        let (account, region) = (
+            AccountId::parse("012345678901").unwrap(),
+            Region::parse("us-east-2").unwrap(),
+        );
+        let image = |name: &str| image(name, Some((&account, &region)));
+        assert_eq!(
+            image("012345678901.dkr.ecr.us-east-2.amazonaws.com/oort-streams:1"),
+            Ok(())
+        );
+        for bad in [
+            "112345678901.dkr.ecr.us-east-2.amazonaws.com/oort-streams:1",
+            "012345678901.dkr.ecr.us-east-1.amazonaws.com/oort-streams:1",
+            "012345678901.dkr.ecr.us-east-2.amazonaws.com/oort-streams-2:1",
+        ] {
             assert!(image(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_policy_is_of_the_environments_account() {
+        let account = AccountId::parse("012345678901").unwrap();
+        let policy = |arn: &str| policy_arn(arn, Some(&account));
+        assert_eq!(policy("arn:aws:iam::012345678901:policy/bounds/tasks"), Ok(()));
+        for bad in [
+            "arn:aws:iam::112345678901:policy/tasks",
+            "arn:aws:iam::012345678901:role/tasks",
+            "arn:aws:iam::012345678901:policy/",
+            "arn:aws:s3:::bucket",
+            "tasks",
+        ] {
+            assert!(policy(bad).is_err(), "{bad}");
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::model::name::TenantId;
+
 /// A file as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -11,11 +13,23 @@ pub struct Source {
     pub text: String,
 }
 
+impl Source {
+    /// The file's name without its ending.
+    pub fn stem(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+    }
+}
+
 /// Everything that an environment's stacks are rendered from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceSet {
     pub environment: String,
+    /// What all environments share.
+    pub defaults: Option<Source>,
     pub profile: Source,
+    /// By file name.
+    pub groups: Vec<Source>,
     /// By file name.
     pub tenants: Vec<Source>,
     pub foundation_template: Source,
@@ -30,6 +44,12 @@ pub enum SourceError {
         name: String,
         folder: String,
         known: String,
+    },
+    #[error("environment `{environment}` has no tenant `{tenant}`: there is no {path}")]
+    UnknownTenant {
+        tenant: String,
+        environment: String,
+        path: String,
     },
     #[error("cannot read {path}")]
     Unreadable { path: String, source: io::Error },
@@ -49,8 +69,32 @@ pub fn environments(root: &Path) -> Result<Vec<String>, SourceError> {
 
 /// The files of one environment.
 pub fn read_environment(root: &Path, environment: &str) -> Result<SourceSet, SourceError> {
-    let known = environments(root)?;
-    if !known.iter().any(|name| name == environment) {
+    let shared = read_shared(root, environment)?;
+    let tenants = read_folder(root, &format!("environments/{environment}/tenants"))?;
+    Ok(SourceSet { tenants, ..shared })
+}
+
+/// The files of one tenant and what it shares with the others, of whose files none is touched.
+pub fn read_tenant(root: &Path, environment: &str, tenant: &TenantId) -> Result<SourceSet, SourceError> {
+    let shared = read_shared(root, environment)?;
+    let path = format!("environments/{environment}/tenants/{tenant}.yaml");
+    if !root.join(&path).is_file() {
+        return Err(SourceError::UnknownTenant {
+            tenant: tenant.to_string(),
+            environment: environment.to_owned(),
+            path,
+        });
+    }
+    Ok(SourceSet {
+        tenants: vec![read(root, &path)?],
+        ..shared
+    })
+}
+
+fn read_shared(root: &Path, environment: &str) -> Result<SourceSet, SourceError> {
+    let folder = format!("environments/{environment}");
+    if !root.join(&folder).join("profile.yaml").is_file() {
+        let known = environments(root)?;
         return Err(SourceError::UnknownEnvironment {
             name: environment.to_owned(),
             folder: root.join("environments").display().to_string(),
@@ -61,43 +105,65 @@ pub fn read_environment(root: &Path, environment: &str) -> Result<SourceSet, Sou
             },
         });
     }
-    let folder = format!("environments/{environment}");
-    let tenants = format!("{folder}/tenants");
-    let mut files: Vec<String> = match root.join(&tenants) {
-        path if path.is_dir() => entries(&path)?
-            .into_iter()
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "yaml" || extension == "yml")
-            })
-            .filter_map(|path| Some(format!("{tenants}/{}", path.file_name()?.to_str()?)))
-            .collect(),
-        _ => Vec::new(),
-    };
-    files.sort_unstable();
+    let defaults = "environments/defaults.yaml";
     Ok(SourceSet {
         environment: environment.to_owned(),
+        defaults: root
+            .join(defaults)
+            .is_file()
+            .then(|| read(root, defaults))
+            .transpose()?,
         profile: read(root, &format!("{folder}/profile.yaml"))?,
-        tenants: files.iter().map(|path| read(root, path)).collect::<Result<_, _>>()?,
+        groups: read_folder(root, &format!("{folder}/groups"))?,
+        tenants: Vec::new(),
         foundation_template: read(root, "templates/foundation.yaml.j2")?,
         tenant_template: read(root, "templates/tenant.yaml.j2")?,
     })
 }
 
-/// The golden files of an environment, as `(file name, text)`.
-pub fn read_golden(root: &Path, environment: &str) -> Result<Vec<(String, String)>, SourceError> {
+/// The YAML files of a folder, by name; none when there is no such folder.
+fn read_folder(root: &Path, folder: &str) -> Result<Vec<Source>, SourceError> {
+    let full = root.join(folder);
+    if !full.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut files: Vec<String> = entries(&full)?
+        .into_iter()
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml" || extension == "yml")
+        })
+        .filter_map(|path| Some(format!("{folder}/{}", path.file_name()?.to_str()?)))
+        .collect();
+    files.sort_unstable();
+    files.iter().map(|path| read(root, path)).collect()
+}
+
+/// The names of the golden files of an environment, in order.
+pub fn golden_names(root: &Path, environment: &str) -> Result<Vec<String>, SourceError> {
     let folder = root.join("snapshots").join(environment);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let mut files = Vec::new();
-    for path in entries(&folder)? {
-        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-            files.push((name.to_owned(), read(&folder, name)?.text));
-        }
+    let mut names: Vec<String> = entries(&folder)?
+        .iter()
+        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// A golden file's text; `None` when there is none.
+pub fn read_golden(root: &Path, environment: &str, file: &str) -> Result<Option<String>, SourceError> {
+    let path = root.join("snapshots").join(environment).join(file);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SourceError::Unreadable {
+            path: path.display().to_string(),
+            source,
+        }),
     }
-    files.sort_unstable();
-    Ok(files)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {

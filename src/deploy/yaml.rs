@@ -43,6 +43,23 @@ pub struct Key {
     pub text: String,
 }
 
+impl Node {
+    /// The value at the end of a path of keys.
+    pub fn find(&self, path: &[&str]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, step| match &node.value {
+            Value::Map(entries) => entries
+                .iter()
+                .find(|(key, _)| key.text == *step)
+                .map(|(_, value)| value),
+            _ => None,
+        })
+    }
+
+    pub fn has(&self, path: &[&str]) -> bool {
+        self.find(path).is_some()
+    }
+}
+
 /// Why a text is no YAML that is read here, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {

@@ -35,6 +35,7 @@ const PURE: &[&str] = &[
     "runtime/detect",
     "deploy/profile",
     "deploy/render.rs",
+    "deploy/skeleton.rs",
     "deploy/emit.rs",
     "deploy/check.rs",
 ];

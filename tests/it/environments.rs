@@ -32,8 +32,14 @@ fn all_problems_of_all_files_are_reported_at_once() {
             .text
             .replace("account_id: \"000000000000\"", "account_id: 12345678901")
             .replace("region: us-east-2", "regoin: us-east-2")
-            .replace("cpu: 256\n  memory_mib: 512", "cpu: 256\n  memory_mib: 3000")
-            .replace("receive_limit: 5", "receive_limit: five\n  receive_limit: 6");
+            .replace(
+                "detector:\n  jitter_minutes: 0",
+                "detector:\n  memory_mib: 3000\n  jitter_minutes: no",
+            )
+            .replace(
+                "visibility_timeout_seconds: 60",
+                "receive_limit: five\n  receive_limit: 6",
+            );
         sources.tenants[0].text = sources.tenants[0]
             .text
             .replace("5f1d7a42-acme", "5f1d7a42/acme")
@@ -74,16 +80,13 @@ fn golden_files_are_what_is_rendered() {
     for name in source::environments(root()).unwrap() {
         let sources = source::read_environment(root(), &name).unwrap();
         let environment = profile::validate(&sources).unwrap();
-        let mut rendered: Vec<(String, String)> = render::render(&environment, &sources)
-            .unwrap()
-            .into_iter()
-            .map(|stack| (stack.file_name(), stack.body))
-            .collect();
-        rendered.sort();
-        assert_eq!(
-            check::compare(&rendered, &source::read_golden(root(), &name).unwrap()),
-            []
-        );
+        let rendered = render::render(&environment, &sources).unwrap();
+        assert_eq!(rendered.len(), source::golden_names(root(), &name).unwrap().len());
+        for stack in rendered {
+            let file = stack.spec.file_name();
+            let golden = source::read_golden(root(), &name, &file).unwrap();
+            assert_eq!(check::compare(&file, &stack.spec.body, golden.as_deref()), None);
+        }
     }
 }
 
@@ -92,7 +95,7 @@ fn a_stale_golden_file_is_shown_and_exits_with_2() {
     let world = World::new();
     world.ok(&["render"]);
     assert_eq!(world.ok(&["render", "--check"]), "");
-    world.edit_profile(|profile| *profile = profile.replace("receive_limit: 5", "receive_limit: 6"));
+    world.edit_profile(|profile| *profile = profile.replace("queue:", "queue:\n  receive_limit: 6"));
     let output = world.run(&["render", "--check"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(2), "{text}");
@@ -171,7 +174,7 @@ proptest! {
         environment.profile.image.clone_from(&value);
         let stack = render::render(&environment, &sources).unwrap().remove(1);
         let read = |text: &str| -> serde_yaml::Value { serde_yaml::from_str(text).unwrap() };
-        let (mut expected, found) = (read(&plain.body), read(&stack.body));
+        let (mut expected, found) = (read(&plain.spec.body), read(&stack.spec.body));
         for task in ["DetectorTask", "CompactorTask"] {
             expected["Resources"][task]["Properties"]["ContainerDefinitions"][0]["Image"] = value.clone().into();
         }
@@ -183,8 +186,9 @@ proptest! {
 fn the_content_hash_follows_the_template_and_the_tags() {
     let sources = sources();
     let environment = profile::validate(&sources).unwrap();
-    let hash =
-        |environment: &Environment| render::render(environment, &sources).unwrap()[1].tags["oort:content-hash"].clone();
+    let hash = |environment: &Environment| {
+        render::render(environment, &sources).unwrap()[1].spec.tags["oort:content-hash"].clone()
+    };
     let first = hash(&environment);
     assert_eq!(hash(&environment), first);
     let mut tagged = environment.clone();

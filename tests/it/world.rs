@@ -42,6 +42,11 @@ impl World {
             &project().join("environments/local"),
             &world.root().join("environments/local"),
         );
+        std::fs::copy(
+            project().join("environments/defaults.yaml"),
+            world.root().join("environments/defaults.yaml"),
+        )
+        .unwrap();
         world.edit_profile(|profile| {
             let lines = profile
                 .lines()

@@ -1,133 +1,114 @@
-//! Settings and tags as they are written in profiles and tenant files: what a tenant leaves out, its profile says.
+//! Settings, tags and what else several kinds of files may hold: what a file leaves out, the layer below it says.
 
 use std::collections::BTreeMap;
 
 use crate::deploy::fields::{Fields, Reader};
-use crate::deploy::profile::{Queue, Settings, Task};
-use crate::deploy::rules;
-use crate::deploy::yaml::{Node, Value};
-
-/// The keys that a profile must have and a tenant may. The tenants of an environment share one log group, so that its
-/// retention, the last key, is the profile's alone.
-pub const SETTINGS: [&str; 5] = [
-    "detector",
-    "compactor",
-    "queue",
-    "archive_retention_days",
-    "log_retention_days",
-];
-
-/// The keys of [`SETTINGS`] that a tenant may have.
-pub const TENANT_SETTINGS: &[&str] = SETTINGS.split_at(4).0;
+use crate::deploy::profile::{Queue, Settings, Suppression, Task, Tool};
+use crate::deploy::yaml::Value;
+use crate::deploy::{rules, shape};
 
 /// Stands for a number that could not be read, so that no rule about it reports a second problem.
 const UNKNOWN: u32 = 0;
 
-/// The settings of a profile or tenant: what is written, over `base`. A profile writes everything.
-pub fn settings(reader: &mut Reader<'_>, fields: &Fields<'_>, base: &Settings, all: bool) -> Settings {
-    let mut settings = base.clone();
-    if let Some(node) = fields.get("detector") {
-        settings.detector = task(reader, node, "`detector`", &base.detector, all);
+/// The settings of a file: what is written, over those of the layer below.
+pub fn settings(reader: &mut Reader<'_>, fields: &Fields<'_>, below: &Settings) -> Settings {
+    Settings {
+        detector: task(reader, fields, "detector", &below.detector),
+        compactor: task(reader, fields, "compactor", &below.compactor),
+        queue: queue(reader, fields, &below.queue),
+        archive_retention_days: number(reader, fields, "archive_retention_days", below.archive_retention_days),
+        // A group or tenant has no such key.
+        log_retention_days: number(reader, fields, "log_retention_days", below.log_retention_days),
     }
-    if let Some(node) = fields.get("compactor") {
-        settings.compactor = task(reader, node, "`compactor`", &base.compactor, all);
-    }
-    if let Some(node) = fields.get("queue") {
-        settings.queue = queue(reader, node, &base.queue, all);
-    }
-    if let Some(node) = fields.get("archive_retention_days") {
-        settings.archive_retention_days = reader
-            .number(node, "archive_retention_days", 1, 3_653)
-            .unwrap_or(base.archive_retention_days);
-    }
-    if let Some(node) = fields.get("log_retention_days")
-        && let Some(days) = reader.number(node, "log_retention_days", 1, 3_653)
-    {
-        if rules::LOG_RETENTION_DAYS.contains(&days) {
-            settings.log_retention_days = days;
-        } else {
-            let allowed: Vec<String> = rules::LOG_RETENTION_DAYS.iter().map(u32::to_string).collect();
-            reader.report(
-                node.at,
-                format!("`log_retention_days` is one of {}", allowed.join(", ")),
-            );
-        }
-    }
-    settings
 }
 
-fn task(reader: &mut Reader<'_>, node: &Node, name: &str, base: &Task, all: bool) -> Task {
-    let fields = reader.fields(node, name, &["schedule", "jitter_minutes", "cpu", "memory_mib"]);
-    let get = |key: &str, reader: &mut Reader<'_>| {
-        if all {
-            fields.required(key, reader)
-        } else {
-            fields.get(key)
-        }
+/// The number of a key; without the key that of the layer below.
+fn number(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str, below: u32) -> u32 {
+    fields
+        .number(name, reader)
+        .map_or(below, |read| read.unwrap_or(UNKNOWN))
+}
+
+fn task(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str, below: &Task) -> Task {
+    let (Some(node), Some(fields)) = (fields.get(name, reader), fields.fields(name, reader)) else {
+        return below.clone();
     };
-    let mut task = base.clone();
-    if let Some(node) = get("schedule", reader)
-        && let Some(text) = reader.text(node, "schedule")
-    {
+    let mut task = Task {
+        schedule: below.schedule.clone(),
+        jitter_minutes: number(reader, &fields, "jitter_minutes", below.jitter_minutes),
+        cpu: number(reader, &fields, "cpu", below.cpu),
+        memory_mib: number(reader, &fields, "memory_mib", below.memory_mib),
+    };
+    if let Some((node, text)) = fields.text("schedule", reader) {
         match rules::schedule(text) {
             Ok(()) => text.clone_into(&mut task.schedule),
             Err(why) => reader.report(node.at, format!("`schedule`: {why}")),
         }
     }
-    if let Some(node) = get("jitter_minutes", reader) {
-        task.jitter_minutes = reader
-            .number(node, "jitter_minutes", 0, 1_440)
-            .unwrap_or(base.jitter_minutes);
-    }
-    if let Some(node) = get("cpu", reader) {
-        task.cpu = reader.number(node, "cpu", 256, 16_384).unwrap_or(UNKNOWN);
-    }
-    if let Some(node) = get("memory_mib", reader) {
-        task.memory_mib = reader.number(node, "memory_mib", 512, 122_880).unwrap_or(UNKNOWN);
-    }
     if task.cpu != UNKNOWN
         && task.memory_mib != UNKNOWN
         && let Err(why) = rules::fargate(task.cpu, task.memory_mib)
     {
-        reader.report(node.at, format!("{name}: {why}"));
+        reader.report(node.at, format!("`{name}`: {why}"));
     }
     task
 }
 
-fn queue(reader: &mut Reader<'_>, node: &Node, base: &Queue, all: bool) -> Queue {
-    let fields = reader.fields(
-        node,
-        "`queue`",
-        &["visibility_timeout_seconds", "receive_limit", "retention_days"],
-    );
-    let mut number = |key: &str, least, most, base| {
-        let node = if all {
-            fields.required(key, reader)
-        } else {
-            fields.get(key)
-        };
-        node.and_then(|node| reader.number(node, key, least, most))
-            .unwrap_or(base)
+fn queue(reader: &mut Reader<'_>, fields: &Fields<'_>, below: &Queue) -> Queue {
+    let Some(fields) = fields.fields("queue", reader) else {
+        return below.clone();
     };
+    let mut number = |name, below| number(reader, &fields, name, below);
     Queue {
-        visibility_timeout_seconds: number("visibility_timeout_seconds", 1, 43_200, base.visibility_timeout_seconds),
-        receive_limit: number("receive_limit", 1, 1_000, base.receive_limit),
-        retention_days: number("retention_days", 1, 14, base.retention_days),
+        visibility_timeout_seconds: number("visibility_timeout_seconds", below.visibility_timeout_seconds),
+        receive_limit: number("receive_limit", below.receive_limit),
+        retention_days: number("retention_days", below.retention_days),
     }
 }
 
-/// The tags of a file; those of the environment, `shared`, are added to a tenant's and count too.
+/// The event buses that the account and region may have.
+pub fn event_buses(reader: &mut Reader<'_>, fields: &Fields<'_>, below: u32) -> u32 {
+    fields
+        .fields("quotas", reader)
+        .map_or(below, |quotas| number(reader, &quotas, "event_buses", below))
+}
+
+/// The accepted findings of a file.
+pub fn suppressions(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Suppression> {
+    let mut found = Vec::new();
+    for item in fields.list("suppressions", reader) {
+        let fields = reader.fields(item, "a suppression", shape::SUPPRESSION);
+        let tool = match fields.text("tool", reader) {
+            Some((_, "cfn-lint")) => Tool::CfnLint,
+            Some((_, "checkov")) => Tool::Checkov,
+            _ => Tool::Oort,
+        };
+        let mut text = |name| fields.text(name, reader).map(|(_, text)| text.to_owned());
+        let (rule, resource, reason) = (text("rule"), text("resource"), text("reason"));
+        if let (Some(rule), Some(reason)) = (rule, reason) {
+            found.push(Suppression {
+                tool,
+                rule,
+                resource,
+                reason,
+            });
+        }
+    }
+    found
+}
+
+/// The tags of a file, over those of the layers below.
 pub fn tags(
     reader: &mut Reader<'_>,
     fields: &Fields<'_>,
-    shared: &BTreeMap<String, String>,
+    below: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let Some(node) = fields.get("tags") else {
-        return BTreeMap::new();
+    let Some(node) = fields.get("tags", reader) else {
+        return below.clone();
     };
     let Value::Map(entries) = &node.value else {
         reader.report(node.at, "`tags` is a map of texts");
-        return BTreeMap::new();
+        return below.clone();
     };
     let mut tags = BTreeMap::new();
     for (key, value) in entries {
@@ -140,12 +121,15 @@ pub fn tags(
             reader.report(key.at, format!("the tag `{}` stands here twice", key.text));
         }
     }
-    let all = tags.len() + shared.keys().filter(|key| !tags.contains_key(*key)).count();
+    for (key, value) in below {
+        tags.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    let all = tags.len();
     if all > rules::TAGS {
         reader.report(
             node.at,
             format!(
-                "{all} tags with those of the profile; at most {}, because AWS takes 50 and some are added",
+                "{all} tags with those of the layers below; at most {}, because AWS takes 50 and some are added",
                 rules::TAGS
             ),
         );

@@ -3,48 +3,53 @@
 use std::collections::BTreeMap;
 
 use crate::deploy::fields::{Fields, Reader};
-use crate::deploy::profile::settings_file::{TENANT_SETTINGS, settings, tags};
-use crate::deploy::profile::{Route, Settings, Tenant};
-use crate::deploy::rules;
-use crate::deploy::yaml::Node;
+use crate::deploy::profile::profile_file::layer;
+use crate::deploy::profile::{Layer, Route, Tenant};
+use crate::deploy::yaml::{At, Node};
+use crate::deploy::{rules, shape};
 use crate::model::name::{EventSourceName, IntegrationId, OktaSubdomain, TenantId};
 
-/// What the tenants of an environment share, and the tenants before this one.
-pub struct Neighbours<'a> {
-    pub settings: &'a Settings,
-    pub tags: &'a BTreeMap<String, String>,
-    pub tenants: &'a [Tenant],
+/// What a tenant's file is read over.
+pub struct Below<'a> {
+    pub environment: &'a str,
+    pub profile: &'a Layer,
+    pub groups: &'a BTreeMap<String, Layer>,
+}
+
+/// A tenant, and where its file has what no two tenants may share.
+pub struct Placed {
+    pub tenant: Tenant,
+    pub okta: At,
+    /// Of each route.
+    pub endpoints: Vec<At>,
 }
 
 /// The tenant of the file `path`; `None` when its names are missing or wrong.
-pub fn tenant(reader: &mut Reader<'_>, root: &Node, neighbours: &Neighbours<'_>, path: &str) -> Option<Tenant> {
-    let fields = reader.fields(
-        root,
-        "a tenant",
-        &[&["tenant", "okta", "notifications", "tags"][..], TENANT_SETTINGS].concat(),
-    );
-    let id = fields.required("tenant", reader).and_then(|node| {
-        let id = reader.parsed(node, "tenant", TenantId::parse)?;
+pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &str) -> Option<Placed> {
+    let fields = reader.fields(root, "a tenant", shape::TENANT);
+    let id = fields.parsed("tenant", reader, TenantId::parse).map(|(node, id)| {
         let file = path.rsplit('/').next().unwrap_or_default();
         if file != format!("{id}.yaml") {
             reader.report(node.at, format!("tenant `{id}` belongs into the file {id}.yaml"));
         }
-        Some(id)
+        id
     });
-    let okta = fields.required("okta", reader);
-    let names = okta.and_then(|node| {
-        let fields = reader.fields(node, "`okta`", &["subdomain", "integration_id"]);
-        let subdomain = fields
-            .required("subdomain", reader)
-            .and_then(|node| reader.parsed(node, "subdomain", OktaSubdomain::parse));
-        let integration = fields
-            .required("integration_id", reader)
-            .and_then(|node| reader.parsed(node, "integration_id", IntegrationId::parse));
-        Some((subdomain?, integration?))
+    let okta = fields.get("okta", reader);
+    let names = fields.fields("okta", reader).and_then(|fields| {
+        let subdomain = fields.parsed("subdomain", reader, OktaSubdomain::parse);
+        let integration = fields.parsed("integration_id", reader, IntegrationId::parse);
+        Some((subdomain?.1, integration?.1))
     });
-    let settings = settings(reader, &fields, neighbours.settings, false);
-    let notifications = routes(reader, &fields, neighbours.tenants);
-    let tags = tags(reader, &fields, neighbours.tags);
+    let group = fields.text("group", reader);
+    let layer_below = match group {
+        Some((node, name)) => below.groups.get(name).unwrap_or_else(|| {
+            reader.report(node.at, no_such_group(name, below));
+            below.profile
+        }),
+        None => below.profile,
+    };
+    let Layer { settings, tags } = layer(reader, &fields, layer_below);
+    let (notifications, endpoints) = routes(reader, &fields);
     let (id, (subdomain, integration_id), okta) = (id?, names?, okta?);
     let event_source = match EventSourceName::of(&subdomain, &integration_id) {
         Ok(name) => name,
@@ -53,60 +58,49 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, neighbours: &Neighbours<'_>,
             return None;
         }
     };
-    if let Some(other) = neighbours
-        .tenants
-        .iter()
-        .find(|other| other.event_source == event_source)
-    {
-        let what = format!(
-            "the event source {event_source} belongs to tenant `{}` already",
-            other.id
-        );
-        reader.report(okta.at, what);
-    }
-    Some(Tenant {
-        id,
-        subdomain,
-        integration_id,
-        event_source,
-        settings,
-        notifications,
-        tags,
+    Some(Placed {
+        tenant: Tenant {
+            id,
+            group: group.map(|(_, name)| name.to_owned()),
+            subdomain,
+            integration_id,
+            event_source,
+            settings,
+            notifications,
+            tags,
+        },
+        okta: okta.at,
+        endpoints,
     })
 }
 
-fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>, tenants: &[Tenant]) -> Vec<Route> {
+fn no_such_group(name: &str, below: &Below<'_>) -> String {
+    let known: Vec<&str> = below.groups.keys().map(String::as_str).collect();
+    let folder = format!("environments/{}/groups", below.environment);
+    if known.is_empty() {
+        format!("there is no group `{name}`; write {folder}/{name}.yaml")
+    } else {
+        format!("there is no group `{name}` in {folder}; there is {}", known.join(", "))
+    }
+}
+
+fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Route>, Vec<At>) {
     let mut routes: Vec<Route> = Vec::new();
-    let items = fields
-        .get("notifications")
-        .map_or(&[][..], |node| reader.list(node, "notifications"));
-    for item in items {
-        let fields = reader.fields(
-            item,
-            "a notification route",
-            &["name", "protocol", "endpoint", "minimum_severity"],
-        );
-        let mut text = |key: &str| {
-            Some((fields.required(key, reader)?, key)).and_then(|(node, key)| Some((node, reader.text(node, key)?)))
-        };
+    let mut places = Vec::new();
+    for item in fields.list("notifications", reader) {
+        let fields = reader.fields(item, "a notification route", shape::ROUTE);
+        let mut text = |key: &str| fields.text(key, reader);
         let (name, protocol, endpoint, least) = (
             text("name"),
             text("protocol"),
             text("endpoint"),
             text("minimum_severity"),
         );
-        let (Some((name_node, name)), Some((_, protocol)), Some((endpoint_node, endpoint)), Some((least_node, least))) =
+        let (Some((name_node, name)), Some((_, protocol)), Some((endpoint_node, endpoint)), Some((_, least))) =
             (name, protocol, endpoint, least)
         else {
             continue;
         };
-        let severities = rules::severities_from(least);
-        if severities.is_empty() {
-            reader.report(
-                least_node.at,
-                "`minimum_severity` is informational, low, medium, high or critical",
-            );
-        }
         if !rules::is_route_name(name) || routes.iter().any(|route| route.name == name) {
             reader.report(
                 name_node.at,
@@ -115,29 +109,14 @@ fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>, tenants: &[Tenant]) -> V
         }
         if let Err(why) = rules::endpoint(protocol, endpoint) {
             reader.report(endpoint_node.at, why);
-        } else if let Some(owner) = owner(endpoint, &routes, tenants) {
-            let what = format!("{owner} has this endpoint already, and a topic takes each endpoint once");
-            reader.report(endpoint_node.at, what);
         }
         routes.push(Route {
             name: name.to_owned(),
             protocol: protocol.to_owned(),
             endpoint: endpoint.to_owned(),
-            severities,
+            severities: rules::severities_from(least),
         });
+        places.push(endpoint_node.at);
     }
-    routes
-}
-
-/// Who has the endpoint. SNS keeps one subscription an endpoint and topic, and the tenants of an environment share one.
-fn owner(endpoint: &str, own: &[Route], tenants: &[Tenant]) -> Option<String> {
-    let has_it = |route: &&Route| route.endpoint == endpoint;
-    let of_tenant = |tenant: &Tenant| {
-        let route = tenant.notifications.iter().find(has_it)?;
-        Some(format!("route `{}` of tenant `{}`", route.name, tenant.id))
-    };
-    own.iter()
-        .find(has_it)
-        .map(|route| format!("route `{}`", route.name))
-        .or_else(|| tenants.iter().find_map(of_tenant))
+    (routes, places)
 }

@@ -27,6 +27,8 @@ fn sources(profile: &str, tenants: &[(&str, &str)]) -> SourceSet {
     };
     SourceSet {
         environment: "test".to_owned(),
+        defaults: None,
+        groups: Vec::new(),
         profile: source("environments/test/profile.yaml".to_owned(), profile),
         tenants: tenants
             .iter()
@@ -78,7 +80,7 @@ tags:
 ";
     insta::assert_snapshot!(problems(&profile, &[("acme", acme)]), @r#"
     12 problems in the environment's files
-    environments/test/profile.yaml:1:1: `archive_retention_days` is missing; add it here
+    environments/test/profile.yaml:1:1: `archive_retention_days` is missing; add it here or in environments/defaults.yaml
          1 | environment: test
            | ^
     environments/test/profile.yaml:2:9: `target` is a text
@@ -170,5 +172,5 @@ fn tags_of_profile_and_tenant_fit_together() {
     let with = |count| format!("{ACME}{}", tags("t", count));
     assert!(validate(&sources(&profile, &[("acme", &with(20))])).is_ok());
     let told = problems(&profile, &[("acme", &with(21))]);
-    assert!(told.contains("46 tags with those of the profile"), "{told}");
+    assert!(told.contains("46 tags with those of the layers below"), "{told}");
 }

@@ -1,0 +1,289 @@
+//! What the files of an environment may hold: every key once, with its type, its limits and its meaning. The reader takes
+//! from here which keys it knows, and `schema` prints it as JSON Schema for editors. Says nothing of how values relate.
+
+use crate::deploy::rules;
+
+/// A key of a map.
+#[derive(Debug)]
+pub struct Key {
+    pub name: &'static str,
+    /// One sentence for the person who writes the file.
+    pub about: &'static str,
+    pub is_required: bool,
+    pub shape: Shape,
+}
+
+#[derive(Debug)]
+pub enum Shape {
+    /// A text; the pattern is a regular expression as JSON Schema has them.
+    Text(&'static str),
+    Choice(&'static [&'static str]),
+    /// A whole number within limits, both included.
+    Number(u32, u32),
+    /// One of these numbers.
+    OneOf(&'static [u32]),
+    Map(&'static [Key]),
+    List(&'static Shape),
+    /// Keys of the writer's choice, each with a text.
+    Texts,
+}
+
+const fn required(name: &'static str, about: &'static str, shape: Shape) -> Key {
+    Key {
+        name,
+        about,
+        is_required: true,
+        shape,
+    }
+}
+
+const fn optional(name: &'static str, about: &'static str, shape: Shape) -> Key {
+    Key {
+        name,
+        about,
+        is_required: false,
+        shape,
+    }
+}
+
+const SCHEDULE: &str = r"^(rate|cron)\(.+\)$";
+const ANY: &str = r"\S";
+
+const TASK: &[Key] = &[
+    optional(
+        "schedule",
+        "When it runs, in UTC: rate(1 hour) or cron(15 3 * * ? *).",
+        Shape::Text(SCHEDULE),
+    ),
+    optional(
+        "jitter_minutes",
+        "The window in which a run may start, so that tenants do not all start at once; 0 for none.",
+        Shape::Number(0, 1_440),
+    ),
+    optional(
+        "cpu",
+        "Fargate CPU units: 1024 are one core.",
+        Shape::Number(256, 16_384),
+    ),
+    optional(
+        "memory_mib",
+        "Memory in MiB; Fargate takes certain amounts for each number of CPU units.",
+        Shape::Number(512, 122_880),
+    ),
+];
+
+const QUEUE: &[Key] = &[
+    optional(
+        "visibility_timeout_seconds",
+        "How long a received message stays hidden before it is delivered again.",
+        Shape::Number(1, 43_200),
+    ),
+    optional(
+        "receive_limit",
+        "Deliveries after which a message moves to the dead-letter queue.",
+        Shape::Number(1, 1_000),
+    ),
+    optional(
+        "retention_days",
+        "How long the queue keeps a message.",
+        Shape::Number(1, 14),
+    ),
+];
+
+const DETECTOR: Key = optional("detector", "The hourly analysis.", Shape::Map(TASK));
+const COMPACTOR: Key = optional("compactor", "The daily compaction.", Shape::Map(TASK));
+const EVENT_QUEUE: Key = optional("queue", "The queue of a tenant's events.", Shape::Map(QUEUE));
+const ARCHIVE: Key = optional(
+    "archive_retention_days",
+    "How long the event archive keeps events; Okta replays none.",
+    Shape::Number(1, 3_653),
+);
+const LOGS: Key = optional(
+    "log_retention_days",
+    "How long the logs of the tasks are kept; all tenants of an environment share one log group.",
+    Shape::OneOf(&rules::LOG_RETENTION_DAYS),
+);
+const TAGS: Key = optional(
+    "tags",
+    "Tags of the stack and, through it, of its resources.",
+    Shape::Texts,
+);
+
+/// The settings of an environment. All but the last, which is one for all, may be otherwise for a group or tenant.
+pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, EVENT_QUEUE, ARCHIVE, LOGS];
+
+const QUOTAS: Key = optional(
+    "quotas",
+    "Quotas of the account and region, where AWS has raised them.",
+    Shape::Map(&[optional(
+        "event_buses",
+        "Event buses an account and region; 100 unless AWS has raised it. Each tenant takes one.",
+        Shape::Number(1, 1_000_000),
+    )]),
+);
+
+/// A finding that is accepted.
+pub const SUPPRESSION: &[Key] = &[
+    optional(
+        "tool",
+        "Whose finding; oort unless it says otherwise.",
+        Shape::Choice(&["oort", "cfn-lint", "checkov"]),
+    ),
+    required("rule", "The rule's ID.", Shape::Text(ANY)),
+    optional(
+        "resource",
+        "The logical ID of the only resource that is meant; every resource without it.",
+        Shape::Text("^[A-Za-z0-9]+$"),
+    ),
+    required("reason", "Why the finding is accepted.", Shape::Text(ANY)),
+];
+
+const SUPPRESSIONS: Key = optional(
+    "suppressions",
+    "Findings of a check that are accepted, each with its reason.",
+    Shape::List(&Shape::Map(SUPPRESSION)),
+);
+
+/// `environments/defaults.yaml`.
+pub const DEFAULTS: &[Key] = &[
+    DETECTOR,
+    COMPACTOR,
+    EVENT_QUEUE,
+    ARCHIVE,
+    LOGS,
+    TAGS,
+    QUOTAS,
+    SUPPRESSIONS,
+];
+
+/// `environments/<environment>/profile.yaml`.
+pub const PROFILE: &[Key] = &[
+    required(
+        "environment",
+        "The environment's name, which is its folder's.",
+        Shape::Text("^[a-z][a-z0-9]{1,15}$"),
+    ),
+    required(
+        "target",
+        "Where it runs: on AWS, or on one machine by a twin of each stack.",
+        Shape::Choice(&["aws", "embedded"]),
+    ),
+    required("account_id", "The AWS account, in quotes.", Shape::Text("^[0-9]{12}$")),
+    required("region", "The AWS region.", Shape::Text("^[a-z]+(-[a-z]+)+-[0-9]+$")),
+    required(
+        "image",
+        "The container image that the tasks run.",
+        Shape::Text("^[A-Za-z0-9][A-Za-z0-9._/:@-]*$"),
+    ),
+    required(
+        "network",
+        "Where Fargate starts the tasks.",
+        Shape::Map(&[
+            required(
+                "subnets",
+                "Subnets, at least one.",
+                Shape::List(&Shape::Text("^subnet-")),
+            ),
+            required(
+                "security_groups",
+                "Security groups, at least one.",
+                Shape::List(&Shape::Text("^sg-")),
+            ),
+        ]),
+    ),
+    optional(
+        "permissions_boundary",
+        "The ARN of the policy that bounds every role of the stacks.",
+        Shape::Text("^arn:[^:]+:iam::[0-9]{12}:policy/.+$"),
+    ),
+    DETECTOR,
+    COMPACTOR,
+    EVENT_QUEUE,
+    ARCHIVE,
+    LOGS,
+    TAGS,
+    QUOTAS,
+    SUPPRESSIONS,
+];
+
+/// `environments/<environment>/groups/<group>.yaml`.
+pub const GROUP: &[Key] = &[DETECTOR, COMPACTOR, EVENT_QUEUE, ARCHIVE, TAGS];
+
+const SEVERITIES: Shape = Shape::Choice(&["informational", "low", "medium", "high", "critical"]);
+
+/// A notification route.
+pub const ROUTE: &[Key] = &[
+    required(
+        "name",
+        "A word that no other route of the tenant has.",
+        Shape::Text("^[A-Za-z0-9]{1,32}$"),
+    ),
+    required("protocol", "How it is told.", Shape::Choice(&["email", "https"])),
+    required(
+        "endpoint",
+        "An e-mail address, or an address with https://.",
+        Shape::Text(ANY),
+    ),
+    required("minimum_severity", "The least severity that it is told of.", SEVERITIES),
+];
+
+/// `environments/<environment>/tenants/<tenant>.yaml`.
+pub const TENANT: &[Key] = &[
+    required(
+        "tenant",
+        "The tenant's ID, which is its file's name.",
+        Shape::Text("^[a-z](-?[a-z0-9])+$"),
+    ),
+    optional(
+        "group",
+        "The group of tenants whose settings it shares: a file under groups/.",
+        Shape::Text("^[a-z](-?[a-z0-9])+$"),
+    ),
+    required(
+        "okta",
+        "What the partner event source is named after.",
+        Shape::Map(&[
+            required(
+                "subdomain",
+                "acme of acme.okta.com.",
+                Shape::Text("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"),
+            ),
+            required(
+                "integration_id",
+                "What the tenant's Okta admin types in as AWS Event Source Name.",
+                Shape::Text(r"^[.\-_A-Za-z0-9]{1,75}$"),
+            ),
+        ]),
+    ),
+    DETECTOR,
+    COMPACTOR,
+    EVENT_QUEUE,
+    ARCHIVE,
+    optional(
+        "notifications",
+        "Who is told of findings.",
+        Shape::List(&Shape::Map(ROUTE)),
+    ),
+    TAGS,
+];
+
+/// The keys of a map shape; none of any other.
+pub fn keys(shape: &Shape) -> &'static [Key] {
+    match shape {
+        Shape::Map(keys) => keys,
+        _ => &[],
+    }
+}
+
+/// The paths of all values that settings consist of, such as `["detector", "cpu"]`.
+pub fn leaves(keys: &'static [Key]) -> Vec<Vec<&'static str>> {
+    keys.iter()
+        .flat_map(|key| match &key.shape {
+            Shape::Map(inner) => leaves(inner)
+                .into_iter()
+                .map(|rest| std::iter::once(key.name).chain(rest).collect())
+                .collect(),
+            _ => vec![vec![key.name]],
+        })
+        .collect()
+}
