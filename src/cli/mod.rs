@@ -9,10 +9,14 @@ mod detect;
 mod findings;
 mod local;
 mod output;
+mod profile;
 mod progress;
 mod refresh;
 mod render;
 mod sample;
+mod schema;
+mod shell;
+mod template;
 mod up;
 
 use std::error::Error as StdError;
@@ -58,6 +62,11 @@ struct Global {
 enum Command {
     Render(render::Render),
     #[command(subcommand)]
+    Profile(profile::Profile),
+    #[command(subcommand)]
+    Template(template::Template),
+    Schema(schema::Schema),
+    #[command(subcommand)]
     Local(local::Local),
     Detect(detect::Detect),
     Compact(compact::Compact),
@@ -66,6 +75,8 @@ enum Command {
     Findings(findings::Findings),
     Sample(sample::Sample),
     Demo(demo::Demo),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// How a command ends.
@@ -189,6 +200,11 @@ impl Command {
     async fn run(self, global: &Global) -> Outcome {
         match self {
             Self::Render(verb) => verb.run(global),
+            Self::Profile(verb) => verb.run(global),
+            Self::Template(verb) => verb.run(global),
+            Self::Schema(verb) => verb.run(),
+            Self::Completions(verb) => verb.run(),
+            Self::Man(verb) => verb.run(),
             Self::Local(verb) => verb.run(global).await,
             Self::Detect(verb) => verb.run(global).await,
             Self::Compact(verb) => verb.run(global).await,

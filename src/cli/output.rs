@@ -75,16 +75,23 @@ const CELL_CHARACTERS: usize = 48;
 
 /// Columns as wide as their widest cell, two spaces apart.
 pub fn table(header: &[&str], rows: &[Vec<String>]) {
-    for text in table_lines(header, rows) {
+    for text in table_lines(header, rows, CELL_CHARACTERS) {
         line(text);
     }
 }
 
-fn table_lines(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+/// The same with cells of any length.
+pub fn table_in_full(header: &[&str], rows: &[Vec<String>]) {
+    for text in table_lines(header, rows, usize::MAX) {
+        line(text);
+    }
+}
+
+fn table_lines(header: &[&str], rows: &[Vec<String>], most: usize) -> Vec<String> {
     let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     let cells: Vec<Vec<String>> = std::iter::once(&header)
         .chain(rows)
-        .map(|row| row.iter().map(|cell| shown(cell)).collect())
+        .map(|row| row.iter().map(|cell| shown(cell, most)).collect())
         .collect();
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
@@ -112,10 +119,10 @@ fn table_lines(header: &[&str], rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// A cell as a terminal may show it: control characters, which could move the cursor or hide text, become spaces.
-fn shown(cell: &str) -> String {
+fn shown(cell: &str, most: usize) -> String {
     let printable = cell.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut text: String = printable.clone().take(CELL_CHARACTERS).collect();
-    if printable.count() > CELL_CHARACTERS {
+    let mut text: String = printable.clone().take(most).collect();
+    if printable.count() > most {
         text.pop();
         text.push('…');
     }
@@ -147,7 +154,7 @@ mod tests {
             vec!["a\u{1b}[2J".to_owned(), "é".to_owned()],
             vec!["x".repeat(60), "y".to_owned()],
         ];
-        insta::assert_snapshot!(table_lines(&["ONE", "TWO"], &rows).join("\n"), @r"
+        insta::assert_snapshot!(table_lines(&["ONE", "TWO"], &rows, CELL_CHARACTERS).join("\n"), @r"
         ONE                                               TWO
         a [2J                                             é
         xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  y

@@ -229,13 +229,18 @@ pub fn is_no_text(plain: &str) -> bool {
 }
 
 fn unknown(key: &str, name: &str, known: &[&str]) -> String {
-    let close = known
-        .iter()
-        .map(|other| (strsim::damerau_levenshtein(key, other), other))
-        .filter(|(distance, other)| *distance <= 2.max(other.len() / 3))
-        .min();
-    match close {
-        Some((_, other)) => format!("{name} has no key `{key}`; is `{other}` meant?"),
+    match closest(key, known) {
+        Some(other) => format!("{name} has no key `{key}`; is `{other}` meant?"),
         None => format!("{name} has no key `{key}`; it has {}", known.join(", ")),
     }
+}
+
+/// The known word that a misspelt one most likely means.
+pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    known
+        .iter()
+        .map(|other| (strsim::damerau_levenshtein(word, other), *other))
+        .filter(|(distance, other)| *distance <= 2.max(other.len() / 3))
+        .min()
+        .map(|(_, other)| other)
 }

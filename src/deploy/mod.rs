@@ -4,6 +4,7 @@ pub mod check;
 pub mod emit;
 mod fields;
 mod limits;
+pub mod lint;
 pub mod problem;
 pub mod profile;
 pub mod render;

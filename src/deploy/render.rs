@@ -1,6 +1,6 @@
 //! Templates and validated values -> stacks. Pure: the same sources always render to the same bytes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use minijinja::syntax::SyntaxConfig;
@@ -155,7 +155,8 @@ struct Template<'a> {
     source: &'a Source,
     path: Arc<str>,
     engine: Engine<'static>,
-    skeletons: RwLock<HashMap<String, Arc<Skeleton>>>,
+    /// With what the template gave for each. There are few, and most differ in length.
+    skeletons: RwLock<Vec<(String, Arc<Skeleton>)>>,
 }
 
 impl<'a> Template<'a> {
@@ -233,7 +234,7 @@ impl<'a> Template<'a> {
 
     fn skeleton(&self, given: String, context: &Value, metadata: usize) -> Result<Arc<Skeleton>, RenderError> {
         let known = self.skeletons.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(skeleton) = known.get(&given) {
+        if let Some((_, skeleton)) = known.iter().find(|(text, _)| *text == given) {
             return Ok(Arc::clone(skeleton));
         }
         drop(known);
@@ -245,7 +246,7 @@ impl<'a> Template<'a> {
             .map_err(|fault| at_line(self.source, fault.line, fault.why))?;
         let skeleton = Arc::new(skeleton);
         let mut known = self.skeletons.write().unwrap_or_else(PoisonError::into_inner);
-        known.insert(given, Arc::clone(&skeleton));
+        known.push((given, Arc::clone(&skeleton)));
         Ok(skeleton)
     }
 }
@@ -300,7 +301,7 @@ fn leave_hole(out: &mut Output, state: &mut State, value: &Value) -> Result<(), 
     let tree = tree(value).map_err(|why| minijinja::Error::new(ErrorKind::InvalidOperation, why))?;
     let holes = holes(state);
     holes.0.push(tree);
-    Ok(out.write_str(&skeleton::hole(holes.0.len() - 1))?)
+    Ok(skeleton::write_hole(holes.0.len() - 1, out)?)
 }
 
 fn tree(value: &Value) -> Result<Tree, &'static str> {

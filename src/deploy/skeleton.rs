@@ -3,6 +3,7 @@
 //! a few skeletons, each read, checked and emitted once. Pure.
 
 use std::collections::HashSet;
+use std::fmt::{self, Write};
 
 use crate::deploy::emit::{self, Cut, Place, Writer};
 use crate::deploy::limits;
@@ -31,12 +32,16 @@ pub struct Skeleton {
     cuts: Vec<Cut>,
     /// The part that limits speak of.
     limited: Tree,
-    /// Whether a key is a hole, so that keys may turn out equal.
-    has_key_holes: bool,
+    /// The keys of each map with a hole among them: they may turn out equal.
+    open_maps: Vec<Vec<String>>,
 }
 
-/// What a template writes in place of its `index`th value.
-pub fn hole(index: usize) -> String {
+/// Writes what stands in place of a template's `index`th value.
+pub fn write_hole(index: usize, out: &mut impl Write) -> fmt::Result {
+    write!(out, "{HOLE}{index}{HOLE}")
+}
+
+fn hole(index: usize) -> String {
     format!("{HOLE}{index}{HOLE}")
 }
 
@@ -73,8 +78,8 @@ impl Skeleton {
             line: error.at.line,
             why: error.why,
         })?;
-        let mut has_key_holes = false;
-        check_holes(&node, &mut has_key_holes)?;
+        let mut open_maps = Vec::new();
+        check_holes(&node, &mut open_maps)?;
         let tree = emit::sorted(with_metadata(node.clone().into(), metadata));
         let mut writer = Writer::new(hole_of);
         writer.document(&tree);
@@ -84,14 +89,14 @@ impl Skeleton {
             cuts: writer.cuts,
             tree,
             node,
-            has_key_holes,
+            open_maps,
         })
     }
 
     /// The canonical text with the values in their places.
     pub fn fill(&self, values: &[Tree]) -> Result<String, String> {
-        if self.has_key_holes {
-            check_keys(&self.tree(values))?;
+        for keys in &self.open_maps {
+            check_keys(keys, values)?;
         }
         limits::check(&filled(&self.limited, values))?;
         let mut writer = Writer::new(|_| None);
@@ -154,7 +159,7 @@ fn place(node: &mut Node, line_of: &impl Fn(usize) -> usize) {
 }
 
 /// Refuses a value that is only a part of a text: it would be pasted as it is meant for a reader of JSON, quotes included.
-fn check_holes(node: &Node, has_key_holes: &mut bool) -> Result<(), Fault> {
+fn check_holes(node: &Node, open_maps: &mut Vec<Vec<String>>) -> Result<(), Fault> {
     let check = |text: &str, line: usize, is_plain: bool| match hole_of(text) {
         Some(_) if is_plain => Ok(true),
         None if !text.contains(HOLE) => Ok(false),
@@ -165,11 +170,18 @@ fn check_holes(node: &Node, has_key_holes: &mut bool) -> Result<(), Fault> {
     };
     match &node.value {
         Value::Scalar { text, is_plain } => check(text, node.at.line, *is_plain).map(|_| ()),
-        Value::List(items) => items.iter().try_for_each(|item| check_holes(item, has_key_holes)),
-        Value::Map(entries) => entries.iter().try_for_each(|(key, value)| {
-            *has_key_holes |= check(&key.text, key.at.line, true)?;
-            check_holes(value, has_key_holes)
-        }),
+        Value::List(items) => items.iter().try_for_each(|item| check_holes(item, open_maps)),
+        Value::Map(entries) => {
+            let mut is_open = false;
+            for (key, value) in entries {
+                is_open |= check(&key.text, key.at.line, true)?;
+                check_holes(value, open_maps)?;
+            }
+            if is_open {
+                open_maps.push(entries.iter().map(|(key, _)| key.text.clone()).collect());
+            }
+            Ok(())
+        }
     }
 }
 
@@ -208,15 +220,16 @@ fn key_text(key: &str, values: &[Tree]) -> String {
     }
 }
 
-fn check_keys(tree: &Tree) -> Result<(), String> {
-    let mut seen = HashSet::new();
-    for (key, value) in tree.entries() {
-        if !seen.insert(key) {
+fn check_keys(keys: &[String], values: &[Tree]) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(keys.len());
+    keys.iter().try_for_each(|key| {
+        let key = key_text(key, values);
+        if seen.contains(&key) {
             return Err(format!("the key `{key}` stands in its map twice"));
         }
-        check_keys(value)?;
-    }
-    tree.items().iter().try_for_each(check_keys)
+        seen.insert(key);
+        Ok(())
+    })
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ fn read_shared(root: &Path, environment: &str) -> Result<SourceSet, SourceError>
         });
     }
     let defaults = "environments/defaults.yaml";
+    let (foundation_template, tenant_template) = read_templates(root)?;
     Ok(SourceSet {
         environment: environment.to_owned(),
         defaults: root
@@ -116,9 +117,17 @@ fn read_shared(root: &Path, environment: &str) -> Result<SourceSet, SourceError>
         profile: read(root, &format!("{folder}/profile.yaml"))?,
         groups: read_folder(root, &format!("{folder}/groups"))?,
         tenants: Vec::new(),
-        foundation_template: read(root, "templates/foundation.yaml.j2")?,
-        tenant_template: read(root, "templates/tenant.yaml.j2")?,
+        foundation_template,
+        tenant_template,
     })
+}
+
+/// The templates of the foundation and of a tenant.
+pub fn read_templates(root: &Path) -> Result<(Source, Source), SourceError> {
+    Ok((
+        read(root, "templates/foundation.yaml.j2")?,
+        read(root, "templates/tenant.yaml.j2")?,
+    ))
 }
 
 /// The YAML files of a folder, by name; none when there is no such folder.
