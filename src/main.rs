@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use oort_streams::cli::{Cli, Exit};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => cli.run(),

@@ -6,6 +6,7 @@ mod compact;
 mod context;
 mod demo;
 mod detect;
+mod diff;
 mod findings;
 mod local;
 mod output;
@@ -61,6 +62,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Render(render::Render),
+    Diff(diff::Diff),
     #[command(subcommand)]
     Profile(profile::Profile),
     #[command(subcommand)]
@@ -200,10 +202,11 @@ impl Command {
     async fn run(self, global: &Global) -> Outcome {
         match self {
             Self::Render(verb) => verb.run(global),
+            Self::Diff(verb) => verb.run(global),
             Self::Profile(verb) => verb.run(global),
             Self::Template(verb) => verb.run(global),
-            Self::Schema(verb) => verb.run(),
-            Self::Completions(verb) => verb.run(),
+            Self::Schema(verb) => Ok(verb.run()),
+            Self::Completions(verb) => Ok(verb.run()),
             Self::Man(verb) => verb.run(),
             Self::Local(verb) => verb.run(global).await,
             Self::Detect(verb) => verb.run(global).await,

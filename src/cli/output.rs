@@ -46,6 +46,23 @@ pub fn text(text: &str) {
     write(|out| out.write_all(text.as_bytes()));
 }
 
+/// A text with ANSI colours, which reach a terminal only, and none where `NO_COLOR` is set.
+pub fn coloured(text: &str) {
+    match anstream::AutoStream::choice(&io::stdout()) {
+        anstream::ColorChoice::Never => self::text(&anstream::adapter::strip_str(text).to_string()),
+        _ => self::text(text),
+    }
+}
+
+/// A result to a file, or to standard output without one.
+pub fn to_file_or_stdout(path: Option<&std::path::Path>, text: &str) -> io::Result<()> {
+    if let Some(path) = path {
+        return std::fs::write(path, text);
+    }
+    self::text(text);
+    Ok(())
+}
+
 pub fn json<T: Serialize>(value: &T) {
     write(|out| {
         serde_json::to_writer_pretty(&mut *out, value)?;

@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{Exit, Outcome, output};
-use crate::deploy::schema;
+use crate::cli::{Exit, output};
+use crate::deploy::diff::format;
+use crate::deploy::schema::{self, File};
 
 /// Print the JSON Schema of a kind of file. `environments/schema/` holds the same for editors.
 #[derive(Debug, Args)]
@@ -21,17 +22,20 @@ enum Kind {
     Group,
     /// `environments/<environment>/tenants/<tenant>.yaml`
     Tenant,
+    /// What `oort diff --format json` prints
+    Diff,
 }
 
 impl Schema {
-    pub fn run(self) -> Outcome {
-        let schema = schema::of(match self.kind {
-            Kind::Defaults => schema::File::Defaults,
-            Kind::Profile => schema::File::Profile,
-            Kind::Group => schema::File::Group,
-            Kind::Tenant => schema::File::Tenant,
-        });
+    pub fn run(self) -> Exit {
+        let schema = match self.kind {
+            Kind::Defaults => schema::of(File::Defaults),
+            Kind::Profile => schema::of(File::Profile),
+            Kind::Group => schema::of(File::Group),
+            Kind::Tenant => schema::of(File::Tenant),
+            Kind::Diff => format::json::schema(),
+        };
         output::json(&schema);
-        Ok(Exit::Done)
+        Exit::Done
     }
 }

@@ -14,11 +14,11 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(self) -> Outcome {
+    pub fn run(self) -> Exit {
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "oort", &mut script);
         output::text(&String::from_utf8_lossy(&script));
-        Ok(Exit::Done)
+        Exit::Done
     }
 }
 
@@ -36,7 +36,9 @@ impl Man {
         match self.output {
             None => {
                 let mut page = Vec::new();
-                clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(failed)?;
+                clap_mangen::Man::new(Cli::command())
+                    .render(&mut page)
+                    .map_err(failed)?;
                 output::text(&String::from_utf8_lossy(&page));
             }
             Some(folder) => {

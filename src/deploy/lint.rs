@@ -66,7 +66,10 @@ pub fn lint(foundation: &Source, tenant: &Source) -> Problems {
     if problems.0.is_empty() {
         let rendered = Renderer::new(&environment.profile, &sources).and_then(|renderer| {
             renderer.foundation()?;
-            environment.tenants.iter().try_for_each(|tenant| renderer.tenant(tenant).map(|_| ()))
+            environment
+                .tenants
+                .iter()
+                .try_for_each(|tenant| renderer.tenant(tenant).map(|_| ()))
         });
         problems.0.extend(rendered.err().map(as_problem));
     }
@@ -249,7 +252,10 @@ mod tests {
             "[a, b{{ prefix }}]",
         ] {
             let told = linted(&format!("Resources:\n  A:\n    Type: {bad}\n"));
-            assert!(told.starts_with("tenant.j2:3:") && told.contains("outside the braces"), "{bad}: {told}");
+            assert!(
+                told.starts_with("tenant.j2:3:") && told.contains("outside the braces"),
+                "{bad}: {told}"
+            );
         }
         for good in [
             "{{ prefix }}",
@@ -258,7 +264,9 @@ mod tests {
             "{\"a\": {{ prefix }}}",
             "{% if prefix %}{{ prefix }}{% endif %} # more",
         ] {
-            let template = format!("Resources:\n  {{{{ prefix }}}}:\n    Type: X\n    A: {good}\n    B:\n      - {{{{ table }}}}\n");
+            let template = format!(
+                "Resources:\n  {{{{ prefix }}}}:\n    Type: X\n    A: {good}\n    B:\n      - {{{{ table }}}}\n"
+            );
             assert_eq!(linted(&template), "", "{good}");
         }
     }
@@ -276,7 +284,9 @@ mod tests {
              6 |     B: {{ tenent.id }}
                |           ^
         ");
-        let told = linted("Resources:\n{% for route in tenant.notifications %}\n  {{ route.name }}:\n    Type: {{ route.kind }}\n{% endfor %}\n");
+        let told = linted(
+            "Resources:\n{% for route in tenant.notifications %}\n  {{ route.name }}:\n    Type: {{ route.kind }}\n{% endfor %}\n",
+        );
         insta::assert_snapshot!(told, @"
         tenant.j2:4:1: undefined value: `route.kind` is undefined
              4 |     Type: {{ route.kind }}

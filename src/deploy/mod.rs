@@ -1,6 +1,7 @@
 //! From files to stacks: sources -> profile -> rendered stack -> comparison with the golden files. Talks to no service.
 
 pub mod check;
+pub mod diff;
 pub mod emit;
 mod fields;
 mod limits;
@@ -13,5 +14,6 @@ pub mod schema;
 mod shape;
 mod skeleton;
 pub mod source;
+pub mod template;
 pub mod tree;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! The files of an environment, as text. The only part of `deploy` that reads the disk; decides nothing.
 
+pub mod git;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,8 @@ pub enum SourceError {
         environment: String,
         path: String,
     },
+    #[error("cannot read revision {revision}: {why}")]
+    Git { revision: String, why: String },
     #[error("cannot read {path}")]
     Unreadable { path: String, source: io::Error },
 }
@@ -150,22 +154,31 @@ fn read_folder(root: &Path, folder: &str) -> Result<Vec<Source>, SourceError> {
 
 /// The names of the golden files of an environment, in order.
 pub fn golden_names(root: &Path, environment: &str) -> Result<Vec<String>, SourceError> {
-    let folder = root.join("snapshots").join(environment);
+    names(&root.join("snapshots").join(environment))
+}
+
+/// A golden file's text; `None` when there is none.
+pub fn read_golden(root: &Path, environment: &str, file: &str) -> Result<Option<String>, SourceError> {
+    read_if_there(&root.join("snapshots").join(environment).join(file))
+}
+
+/// The names of the files of a folder, in order; none when there is no such folder.
+pub fn names(folder: &Path) -> Result<Vec<String>, SourceError> {
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let mut names: Vec<String> = entries(&folder)?
+    let mut names: Vec<String> = entries(folder)?
         .iter()
+        .filter(|path| path.is_file())
         .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
         .collect();
     names.sort_unstable();
     Ok(names)
 }
 
-/// A golden file's text; `None` when there is none.
-pub fn read_golden(root: &Path, environment: &str, file: &str) -> Result<Option<String>, SourceError> {
-    let path = root.join("snapshots").join(environment).join(file);
-    match std::fs::read_to_string(&path) {
+/// A file's text; `None` when there is none.
+pub fn read_if_there(path: &Path) -> Result<Option<String>, SourceError> {
+    match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(SourceError::Unreadable {

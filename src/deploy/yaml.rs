@@ -69,9 +69,19 @@ pub struct Unreadable {
 
 /// The one document of `text`. Anchors, aliases and tags are refused: configuration says what it means where it means it.
 pub fn parse(text: &str) -> Result<Node, Unreadable> {
+    document(text, false)
+}
+
+/// The same with the short tags of CloudFormation's intrinsic functions: `!Sub x` is read as `{"Fn::Sub": x}`.
+pub fn parse_tagged(text: &str) -> Result<Node, Unreadable> {
+    document(text, true)
+}
+
+fn document(text: &str, takes_tags: bool) -> Result<Node, Unreadable> {
     let mut builder = Builder {
         parser: Parser::new_from_str(text),
         last: At { line: 1, column: 1 },
+        takes_tags,
     };
     loop {
         let (event, at) = builder.next()?;
@@ -91,9 +101,19 @@ pub fn parse(text: &str) -> Result<Node, Unreadable> {
     }
 }
 
+/// The long form of a function's short tag. Source: CloudFormation's intrinsic function reference.
+fn function(handle: &str, suffix: &str) -> Option<String> {
+    match (handle, suffix) {
+        ("!", "Ref" | "Condition") => Some(suffix.to_owned()),
+        ("!", name) if name.starts_with(|c: char| c.is_ascii_uppercase()) => Some(format!("Fn::{name}")),
+        _ => None,
+    }
+}
+
 struct Builder<'a> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     last: At,
+    takes_tags: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -123,12 +143,16 @@ impl<'a> Builder<'a> {
                 why: why.to_owned(),
             })
         };
-        let value = match event {
-            Event::Scalar(_, _, _, Some(_))
-            | Event::SequenceStart(_, _, Some(_))
-            | Event::MappingStart(_, _, Some(_)) => {
-                return refused("tags such as !Ref are not read here; use the long form, as in {Ref: Name}");
+        let function = match &event {
+            Event::Scalar(.., Some(tag)) | Event::SequenceStart(.., Some(tag)) | Event::MappingStart(.., Some(tag)) => {
+                match function(tag.handle(), tag.suffix()) {
+                    Some(name) if self.takes_tags => Some(name),
+                    _ => return refused("tags such as !Ref are not read here; use the long form, as in {Ref: Name}"),
+                }
             }
+            _ => None,
+        };
+        let value = match event {
             Event::Alias(_) => return refused("aliases are not read here; write the value out"),
             Event::Scalar(text, style, ..) => Value::Scalar {
                 text: text.into_owned(),
@@ -138,7 +162,14 @@ impl<'a> Builder<'a> {
             Event::MappingStart(..) => Value::Map(self.map()?),
             other => return refused(&format!("a value was expected, not {other:?}")),
         };
-        Ok(Node { at, value })
+        let node = Node { at, value };
+        Ok(match function {
+            None => node,
+            Some(text) => Node {
+                at,
+                value: Value::Map(vec![(Key { at, text }, node)]),
+            },
+        })
     }
 
     fn list(&mut self) -> Result<Vec<Node>, Unreadable> {
