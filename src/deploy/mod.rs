@@ -4,6 +4,7 @@ pub mod check;
 pub mod diff;
 pub mod emit;
 mod fields;
+pub mod golden;
 mod limits;
 pub mod lint;
 pub mod problem;
