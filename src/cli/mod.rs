@@ -2,6 +2,7 @@
 //! in `output`, and every failure leaves by the same door with an exit code and a hint.
 
 mod activity;
+mod check;
 mod compact;
 mod context;
 mod demo;
@@ -63,6 +64,7 @@ struct Global {
 enum Command {
     Render(render::Render),
     Diff(diff::Diff),
+    Check(check::Check),
     #[command(subcommand)]
     Profile(profile::Profile),
     #[command(subcommand)]
@@ -203,6 +205,7 @@ impl Command {
         match self {
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
+            Self::Check(verb) => verb.run(global),
             Self::Profile(verb) => verb.run(global),
             Self::Template(verb) => verb.run(global),
             Self::Schema(verb) => Ok(verb.run()),

@@ -4,6 +4,7 @@
 pub mod cursor;
 mod delivery;
 mod encryption;
+pub mod format;
 mod iam;
 mod isolation;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod planted;
 mod policy;
 mod retention;
 mod secrets;
+pub mod skips;
 mod suppression;
 
 use serde::Serialize;
