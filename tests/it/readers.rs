@@ -1,4 +1,4 @@
-//! What is rendered, as other readers of YAML read it. CloudFormation follows YAML 1.1, as PyYAML does.
+//! What is rendered, as other readers of YAML read it. CloudFormation follows YAML 1.1, as `PyYAML` does.
 
 use std::path::Path;
 use std::process::Command;
