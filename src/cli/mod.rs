@@ -18,6 +18,7 @@ mod sample;
 mod schema;
 mod shell;
 mod template;
+mod tenant;
 mod up;
 
 use std::error::Error as StdError;
@@ -61,6 +62,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     Render(render::Render),
     Diff(diff::Diff),
     #[command(subcommand)]
@@ -201,6 +204,7 @@ fn report(failure: &Failure) -> ExitCode {
 impl Command {
     async fn run(self, global: &Global) -> Outcome {
         match self {
+            Self::Tenant(verb) => verb.run(global),
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
             Self::Profile(verb) => verb.run(global),

@@ -27,10 +27,19 @@ fn a_pipe_gets_no_colour_and_no_progress() {
     world.ok(&["render"]);
     world.edit_profile(|profile| *profile = profile.replace("queue:", "queue:\n  receive_limit: 6"));
     let output = world.command(&["diff"]).stdin(Stdio::null()).output().unwrap();
-    assert!(!output.stdout.contains(&0x1b), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        !output.stdout.contains(&0x1b),
+        "{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     let forced = world.command(&["diff"]).env("CLICOLOR_FORCE", "1").output().unwrap();
     assert!(forced.stdout.contains(&0x1b));
-    let plain = world.command(&["diff"]).env("CLICOLOR_FORCE", "0").env("NO_COLOR", "1").output().unwrap();
+    let plain = world
+        .command(&["diff"])
+        .env("CLICOLOR_FORCE", "0")
+        .env("NO_COLOR", "1")
+        .output()
+        .unwrap();
     assert!(!plain.stdout.contains(&0x1b));
 }

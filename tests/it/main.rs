@@ -8,6 +8,7 @@ mod detections;
 mod environments;
 mod lake;
 mod objects_contract;
+mod onboarding;
 mod queue_contract;
 mod readers;
 mod readme;
