@@ -1,6 +1,7 @@
 # Everything a person or CI does with the project. Needs a Rust toolchain, Python 3 and the package registries.
 
 CARGO ?= cargo
+OORT := $(CARGO) run --quiet --locked --
 VENV := target/venv
 PYTHON_TOOLS := $(VENV)/.installed
 
@@ -8,13 +9,22 @@ PYTHON_TOOLS := $(VENV)/.installed
 
 # From rendered stacks to a user's Activity table, on sample events.
 demo:
-	$(CARGO) run --quiet --locked -- demo
+	$(OORT) demo
 
-# Every test, the rendered stacks against their golden files, and cfn-lint over each rendered stack.
+# Every test, then the rendered stacks: against their golden files, the named rules, cfn-lint and checkov. What a profile
+# accepts is told to both tools; neither needs a network.
 test: $(PYTHON_TOOLS)
 	$(CARGO) test --locked
-	$(CARGO) run --quiet --locked -- render --check
-	$(VENV)/bin/cfn-lint --include-checks I --template 'snapshots/**/*.yaml'
+	$(OORT) render --check
+	$(OORT) check
+	@set -e; for environment in $(notdir $(wildcard snapshots/*)); do \
+		echo "cfn-lint and checkov: $$environment"; \
+		$(OORT) check --environment $$environment --skips cfn-lint --output target/cfn-lint.yaml; \
+		$(OORT) check --environment $$environment --skips checkov --output target/checkov.json; \
+		$(VENV)/bin/cfn-lint --include-checks I --config-file target/cfn-lint.yaml --template "snapshots/$$environment/*.yaml"; \
+		$(VENV)/bin/checkov --directory snapshots/$$environment --framework cloudformation --baseline target/checkov.json \
+			--skip-download --compact --quiet; \
+	done
 
 lint:
 	$(CARGO) fmt --check

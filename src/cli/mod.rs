@@ -2,6 +2,7 @@
 //! in `output`, and every failure leaves by the same door with an exit code and a hint.
 
 mod activity;
+mod check;
 mod compact;
 mod context;
 mod demo;
@@ -66,6 +67,7 @@ enum Command {
     Tenant(tenant::Tenant),
     Render(render::Render),
     Diff(diff::Diff),
+    Check(check::Check),
     #[command(subcommand)]
     Profile(profile::Profile),
     #[command(subcommand)]
@@ -207,6 +209,7 @@ impl Command {
             Self::Tenant(verb) => verb.run(global),
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
+            Self::Check(verb) => verb.run(global),
             Self::Profile(verb) => verb.run(global),
             Self::Template(verb) => verb.run(global),
             Self::Schema(verb) => Ok(verb.run()),

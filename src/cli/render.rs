@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::context::{Loaded, environment_names};
 use crate::cli::progress::Progress;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
-use crate::deploy::check::{Staleness, StalenessKind, compare};
+use crate::deploy::golden::{Staleness, StalenessKind, compare};
 use crate::deploy::render::Rendered;
 use crate::deploy::source::{golden_names, read_golden};
 

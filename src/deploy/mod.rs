@@ -4,6 +4,7 @@ pub mod check;
 pub mod diff;
 pub mod emit;
 mod fields;
+pub mod golden;
 mod html;
 mod limits;
 pub mod lint;

@@ -37,7 +37,8 @@ const PURE: &[&str] = &[
     "deploy/render.rs",
     "deploy/skeleton.rs",
     "deploy/emit.rs",
-    "deploy/check.rs",
+    "deploy/golden.rs",
+    "deploy/check",
 ];
 
 #[test]

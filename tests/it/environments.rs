@@ -5,7 +5,7 @@ use std::path::Path;
 use oort_streams::deploy::profile::{self, Environment};
 use oort_streams::deploy::render::{self, RenderError};
 use oort_streams::deploy::source::{self, SourceSet};
-use oort_streams::deploy::{check, problem::Problems};
+use oort_streams::deploy::{golden, problem::Problems};
 use proptest::prelude::*;
 
 use crate::world::World;
@@ -85,7 +85,7 @@ fn golden_files_are_what_is_rendered() {
         for stack in rendered {
             let file = stack.spec.file_name();
             let golden = source::read_golden(root(), &name, &file).unwrap();
-            assert_eq!(check::compare(&file, &stack.spec.body, golden.as_deref()), None);
+            assert_eq!(golden::compare(&file, &stack.spec.body, golden.as_deref()), None);
         }
     }
 }

@@ -1,0 +1,425 @@
+//! What roles and policies allow, and to whom.
+
+use crate::deploy::check::cursor::{Cursor, has_wildcard, segments};
+use crate::deploy::check::policy::{Attached, Statement, allowing, is_account, names_account};
+use crate::deploy::check::{Admitted, Found, Rule, Severity, Template};
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "iam-action-wildcard",
+        severity: Severity::Error,
+        demand: "A policy allows actions by their full names.",
+        why: "A wildcard also allows what the service adds later, and nobody reviews that. NotAction allows everything else.",
+        help: "List the actions that are needed by name.",
+        admits: &[ACCOUNT_KEEPS_KEY],
+        find: action_wildcard,
+    },
+    Rule {
+        id: "iam-resource-wildcard",
+        severity: Severity::Error,
+        demand: "A policy allows actions on resources that it names.",
+        why: "With a wildcard one leaked role reaches what belongs to others. NotResource allows everything else.",
+        help: "Name the resource by a reference, an import or a whole ARN.",
+        admits: &[NO_RESOURCE, KEY_ITSELF, OBJECTS, TASK_AT_START],
+        find: resource_wildcard,
+    },
+    Rule {
+        id: "iam-anyone",
+        severity: Severity::Error,
+        demand: "A policy names whom it allows something.",
+        why: "The principal * is everyone on the internet, with an AWS account or without.",
+        help: "Name the service, the role or the account.",
+        admits: &[],
+        find: anyone,
+    },
+    Rule {
+        id: "confused-deputy",
+        severity: Severity::Error,
+        demand: "What trusts an AWS service says for whom the service must act: a role by aws:SourceArn and aws:SourceAccount, another policy by one of them.",
+        why: "Anyone's account can make a service act. Without these conditions the service can be sent here from another account.",
+        help: "Add StringEquals aws:SourceAccount: {Ref: AWS::AccountId}, and ArnEquals or ArnLike aws:SourceArn with the account in it. Operators that end in IfExists or start with ForAllValues do not count.",
+        admits: &[LOGS_CONTEXT],
+        find: confused_deputy,
+    },
+    Rule {
+        id: "pass-role-to-one-service",
+        severity: Severity::Error,
+        demand: "A role is passed on only to a service that is named.",
+        why: "Who may pass a role to any service can use all that the role may do.",
+        help: "Add the condition StringEquals iam:PassedToService.",
+        admits: &[],
+        find: pass_role,
+    },
+    Rule {
+        id: "policy-as-text",
+        severity: Severity::Error,
+        demand: "A policy is written as YAML.",
+        why: "What stands in a text is seen by no rule.",
+        help: "Write the policy's statements as YAML.",
+        admits: &[],
+        find: policy_as_text,
+    },
+];
+
+const ACCOUNT_KEEPS_KEY: Admitted = Admitted {
+    what: "kms:* for the account's root in a key policy",
+    reason: "A key that the account's administrators cannot manage may be lost for good (KMS developer guide, default key policy).",
+};
+const NO_RESOURCE: Admitted = Admitted {
+    what: "ecr:GetAuthorizationToken on *",
+    reason: "The call takes no resource (service authorization reference, Amazon ECR).",
+};
+const KEY_ITSELF: Admitted = Admitted {
+    what: "Resource * in a key policy",
+    reason: "There it means the key that the policy belongs to (KMS developer guide, key policies).",
+};
+const OBJECTS: Admitted = Admitted {
+    what: "<bucket>/<prefix>/* for actions on objects",
+    reason: "Names of objects are not known beforehand; own-objects-only holds a tenant's prefix.",
+};
+const TASK_AT_START: Admitted = Admitted {
+    what: "ecs:TagResource on task/<cluster>/* while RunTask creates the task",
+    reason: "A task has no name before it runs; the condition ecs:CreateAction admits no other time.",
+};
+const LOGS_CONTEXT: Admitted = Admitted {
+    what: "a key policy for CloudWatch Logs with kms:EncryptionContext:aws:logs:arn",
+    reason: "The condition names the log group, as the guide of CloudWatch Logs asks for.",
+};
+
+fn action_wildcard(template: &Template<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for statement in allowing(template) {
+        if let Some(not) = statement.at.get("NotAction") {
+            found.push(not.found("NotAction allows every action besides those it lists"));
+        }
+        for action in statement.actions() {
+            let name = action.text();
+            if has_wildcard(&name) && !is_account_keeping_its_key(&statement, &name) {
+                found.push(action.found(format!("the action `{name}` is a wildcard")));
+            }
+        }
+    }
+    found
+}
+
+fn is_account_keeping_its_key(statement: &Statement<'_>, action: &str) -> bool {
+    let principals = statement.principals();
+    let is_root = |(kind, principal): &(&str, Cursor<'_>)| {
+        let text = principal.text();
+        *kind == "AWS"
+            && (is_account(&text) || names_account(&text) && segments(&text).last().is_some_and(|name| name == "root"))
+    };
+    statement.attached == Attached::Key && action == "kms:*" && !principals.is_empty() && principals.iter().all(is_root)
+}
+
+fn resource_wildcard(template: &Template<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for statement in allowing(template) {
+        if let Some(not) = statement.at.get("NotResource") {
+            found.push(not.found("NotResource allows every resource besides those it lists"));
+        }
+        for resource in statement.resources() {
+            let name = resource.text();
+            if has_wildcard(&name) && !is_wildcard_admitted(&statement, &name) {
+                let actions: Vec<String> = statement.actions().iter().map(Cursor::text).collect();
+                found.push(resource.found(format!(
+                    "`{}` is allowed on the wildcard `{name}`",
+                    actions.join("`, `")
+                )));
+            }
+        }
+    }
+    found
+}
+
+fn is_wildcard_admitted(statement: &Statement<'_>, resource: &str) -> bool {
+    if resource == "*" {
+        return statement.attached == Attached::Key || statement.acts_only_by(&["ecr:GetAuthorizationToken"]);
+    }
+    let Some(before) = resource.strip_suffix("/*").filter(|before| !has_wildcard(before)) else {
+        return false;
+    };
+    let is_beneath_cluster = segments(before).iter().rev().nth(1).is_some_and(|kind| kind == "task");
+    is_objects(statement, before)
+        || is_beneath_cluster
+            && statement.acts_only_by(&["ecs:TagResource"])
+            && !statement.required("ecs:CreateAction").is_empty()
+}
+
+/// Whether all actions are on objects, and `before` is a bucket with a prefix.
+fn is_objects(statement: &Statement<'_>, before: &str) -> bool {
+    let is_on_objects = |action: &Cursor<'_>| {
+        let action = action.text().to_ascii_lowercase();
+        action.starts_with("s3:") && (action.contains("object") || action.contains("multipartupload"))
+    };
+    let actions = statement.actions();
+    let bucket_and_prefix = before.rsplit(":::").next().unwrap_or_default();
+    !actions.is_empty() && actions.iter().all(is_on_objects) && segments(bucket_and_prefix).len() > 1
+}
+
+fn anyone(template: &Template<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for statement in allowing(template) {
+        if let Some(not) = statement.at.get("NotPrincipal") {
+            found.push(not.found("NotPrincipal allows everyone besides those it lists"));
+        }
+        for (_, principal) in statement.principals() {
+            if has_wildcard(&principal.text()) {
+                found.push(principal.found("this allows everyone"));
+            }
+        }
+    }
+    found
+}
+
+fn confused_deputy(template: &Template<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for statement in allowing(template) {
+        let services = statement.services();
+        if services.is_empty() {
+            continue;
+        }
+        let account = statement.required("aws:SourceAccount");
+        let arn = statement.required("aws:SourceArn");
+        let has_account = !account.is_empty() && account.iter().all(|value| is_account(&value.text()));
+        let has_arn = !arn.is_empty() && arn.iter().all(|value| names_account(&value.text()));
+        let log_group = statement.required("kms:EncryptionContext:aws:logs:arn");
+        let has_context = !log_group.is_empty() && log_group.iter().all(|value| names_account(&value.text()));
+        let lacks = match (has_account, has_arn) {
+            (true, true) => continue,
+            _ if statement.attached == Attached::Key && has_context => continue,
+            (true, false) if statement.attached == Attached::Trust => "aws:SourceArn",
+            (false, true) if statement.attached == Attached::Trust => "aws:SourceAccount",
+            (false, false) => "aws:SourceAccount or aws:SourceArn",
+            _ => continue,
+        };
+        found.push(statement.found(format!(
+            "`{}` is trusted without a condition on {lacks} that names the account",
+            services.join("`, `")
+        )));
+    }
+    found
+}
+
+fn pass_role(template: &Template<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for statement in allowing(template) {
+        let services = statement.required("iam:PassedToService");
+        let is_bound = !services.is_empty() && !services.iter().any(|service| has_wildcard(&service.text()));
+        for action in statement.actions() {
+            if action.text().eq_ignore_ascii_case("iam:PassRole") && !is_bound {
+                found.push(action.found("roles may be passed to any service"));
+            }
+        }
+    }
+    found
+}
+
+fn policy_as_text(template: &Template<'_>) -> Vec<Found> {
+    let mut found = Vec::new();
+    for resource in &template.resources {
+        resource.at.walk(&mut |at| {
+            let is_policy = ["Policy", "PolicyDocument", "PolicyText"]
+                .iter()
+                .any(|end| at.key().ends_with(end));
+            if is_policy && at.text().contains("\"Statement\"") {
+                found.push(at.found(format!("`{}` is a text", at.key())));
+            }
+        });
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::deploy::check::planted::found;
+
+    fn role(statement: &str) -> String {
+        format!(
+            "Resources: {{Role: {{Type: AWS::IAM::Role, Properties: {{Policies: [{{PolicyDocument: {{Statement: [{statement}]}}}}]}}}}}}\n"
+        )
+    }
+
+    fn key(statement: &str) -> String {
+        format!("Resources: {{Key: {{Type: AWS::KMS::Key, Properties: {{KeyPolicy: {{Statement: {statement}}}}}}}}}\n")
+    }
+
+    fn trust(service: &str, condition: &str) -> String {
+        format!(
+            "Resources: {{Role: {{Type: AWS::IAM::Role, Properties: {{AssumeRolePolicyDocument: {{Statement: [{{Effect: Allow, Principal: {{Service: {service}}}, Action: sts:AssumeRole, Condition: {condition}}}]}}}}}}}}\n"
+        )
+    }
+
+    #[test]
+    fn wildcard_actions_are_found_and_the_accounts_own_key_is_not() {
+        for bad in [
+            "{Effect: Allow, Action: 's3:*', Resource: a}",
+            "{Effect: Allow, Action: [sqs:SendMessage, 'kms:ReEncrypt*'], Resource: a}",
+            "{Effect: Allow, Action: 's3:Get?bject', Resource: a}",
+            "{Effect: Allow, NotAction: 'iam:*', Resource: a}",
+            "{Effect: Allow, Action: !If [c, s3:GetObject, '*'], Resource: a}",
+            "{Action: '*', Resource: a}",
+        ] {
+            assert_eq!(found("iam-action-wildcard", &role(bad)).len(), 1, "{bad}");
+        }
+        for good in [
+            "{Effect: Allow, Action: s3:GetObject, Resource: a}",
+            "{Effect: Deny, Action: 's3:*', Resource: a}",
+        ] {
+            assert_eq!(found("iam-action-wildcard", &role(good)), [""; 0], "{good}");
+        }
+        let root = "!Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:root'";
+        let own = key(&format!(
+            "{{Effect: Allow, Principal: {{AWS: {root}}}, Action: 'kms:*', Resource: '*'}}"
+        ));
+        assert_eq!(found("iam-action-wildcard", &own), [""; 0]);
+        for other in [
+            "{AWS: 'arn:aws:iam::*:root'}",
+            "{AWS: 'arn:aws:iam::123456789012:role/x'}",
+            "{Service: logs.amazonaws.com}",
+        ] {
+            let template = key(&format!(
+                "{{Effect: Allow, Principal: {other}, Action: 'kms:*', Resource: '*'}}"
+            ));
+            assert_eq!(found("iam-action-wildcard", &template).len(), 1, "{other}");
+        }
+    }
+
+    #[test]
+    fn wildcard_resources_are_found_unless_they_are_listed() {
+        for bad in [
+            "{Effect: Allow, Action: sqs:SendMessage, Resource: '*'}",
+            "{Effect: Allow, Action: [ecr:GetAuthorizationToken, ecr:BatchGetImage], Resource: '*'}",
+            "{Effect: Allow, Action: sqs:SendMessage, Resource: !Sub 'arn:${AWS::Partition}:sqs:us-east-2:${AWS::AccountId}:oort-*'}",
+            "{Effect: Allow, Action: s3:GetObject, Resource: 'arn:aws:s3:::bucket/*'}",
+            "{Effect: Allow, Action: s3:GetObject, Resource: !Sub '${Bucket.Arn}/*'}",
+            "{Effect: Allow, Action: s3:GetObject, Resource: 'arn:aws:s3:::*/tenants/acme/*'}",
+            "{Effect: Allow, Action: [s3:GetObject, s3:ListBucket], Resource: !Sub '${Bucket.Arn}/tenants/acme/*'}",
+            "{Effect: Allow, Action: ecs:TagResource, Resource: 'arn:aws:ecs:a:1:task/oort/*'}",
+            "{Effect: Allow, Action: ecs:StopTask, Resource: 'arn:aws:ecs:a:1:task/oort/*', Condition: {StringEquals: {ecs:CreateAction: RunTask}}}",
+            "{Effect: Allow, Action: sqs:SendMessage, NotResource: a}",
+        ] {
+            assert_eq!(found("iam-resource-wildcard", &role(bad)).len(), 1, "{bad}");
+        }
+        for good in [
+            "{Effect: Allow, Action: ecr:getauthorizationtoken, Resource: '*'}",
+            "{Effect: Allow, Action: s3:GetObject, Resource: !Sub '${Bucket.Arn}/tenants/acme/*'}",
+            "{Effect: Allow, Action: ecs:TagResource, Resource: 'arn:aws:ecs:a:1:task/oort/*', Condition: {StringEquals: {ecs:CreateAction: RunTask}}}",
+            "{Effect: Allow, Action: sqs:SendMessage, Resource: !GetAtt Queue.Arn}",
+            "{Effect: Deny, Action: sqs:SendMessage, Resource: '*'}",
+        ] {
+            assert_eq!(found("iam-resource-wildcard", &role(good)), [""; 0], "{good}");
+        }
+        let own = key("{Effect: Allow, Principal: {Service: logs.amazonaws.com}, Action: kms:Decrypt, Resource: '*'}");
+        assert_eq!(found("iam-resource-wildcard", &own), [""; 0]);
+    }
+
+    #[test]
+    fn everyone_is_found_where_something_is_allowed() {
+        for (principal, count) in [
+            ("Principal: '*'", 1),
+            ("Principal: {AWS: '*'}", 1),
+            ("Principal: {AWS: ['123456789012', 'arn:aws:iam::*:root']}", 1),
+            ("NotPrincipal: {AWS: '123456789012'}", 1),
+            ("Principal: {Service: events.amazonaws.com}", 0),
+        ] {
+            let statement = |effect: &str| {
+                key(&format!(
+                    "{{Effect: {effect}, {principal}, Action: kms:Decrypt, Resource: a}}"
+                ))
+            };
+            assert_eq!(found("iam-anyone", &statement("Allow")).len(), count, "{principal}");
+            assert_eq!(found("iam-anyone", &statement("Deny")), [""; 0], "{principal}");
+        }
+    }
+
+    #[test]
+    fn a_role_for_a_service_names_the_account_and_the_source() {
+        const ACCOUNT: &str = "aws:SourceAccount: !Ref AWS::AccountId";
+        const ARN: &str = "aws:SourceArn: !Sub 'arn:${AWS::Partition}:ecs:a:${AWS::AccountId}:*'";
+        let good = format!("{{StringEquals: {{{ACCOUNT}}}, ArnLike: {{{ARN}}}}}");
+        assert_eq!(
+            found("confused-deputy", &trust("ecs-tasks.amazonaws.com", &good)),
+            [""; 0]
+        );
+        assert_eq!(
+            found(
+                "confused-deputy",
+                &trust("ecs-tasks.amazonaws.com", &format!("{{StringEquals: {{{ACCOUNT}}}}}"))
+            ),
+            [
+                "/Resources/Role/Properties/AssumeRolePolicyDocument/Statement/0: `ecs-tasks.amazonaws.com` is trusted without a condition on aws:SourceArn that names the account"
+            ]
+        );
+        for bad in [
+            "{}".to_owned(),
+            format!("{{ArnLike: {{{ARN}}}}}"),
+            format!("{{StringEqualsIfExists: {{{ACCOUNT}}}, ArnLike: {{{ARN}}}}}"),
+            format!("{{'ForAllValues:StringEquals': {{{ACCOUNT}}}, ArnLike: {{{ARN}}}}}"),
+            format!("{{StringEquals: {{{ACCOUNT}}}, ArnLike: {{aws:SourceArn: '*'}}}}"),
+            format!("{{StringEquals: {{{ACCOUNT}}}, ArnLike: {{aws:SourceArn: 'arn:aws:ecs:*:*:*'}}}}"),
+            format!("{{StringLike: {{aws:SourceAccount: '*'}}, ArnLike: {{{ARN}}}}}"),
+            format!("{{StringNotEquals: {{{ACCOUNT}}}, ArnLike: {{{ARN}}}}}"),
+        ] {
+            assert_eq!(
+                found("confused-deputy", &trust("[ecs-tasks.amazonaws.com]", &bad)).len(),
+                1,
+                "{bad}"
+            );
+        }
+        let person = trust("x", "{}").replace("Service: x", "AWS: '123456789012'");
+        assert_eq!(found("confused-deputy", &person), [""; 0]);
+    }
+
+    #[test]
+    fn a_resource_that_admits_a_service_names_the_account_or_the_source() {
+        for (condition, count) in [
+            ("{}", 1),
+            ("{StringEquals: {aws:SourceAccount: '123456789012'}}", 0),
+            ("{ArnEquals: {AWS:sourcearn: !GetAtt Rule.Arn}}", 0),
+            (
+                "{ArnLike: {'kms:EncryptionContext:aws:logs:arn': !Sub 'arn:aws:logs:a:${AWS::AccountId}:log-group:x'}}",
+                0,
+            ),
+            ("{ArnLike: {'kms:EncryptionContext:aws:logs:arn': '*'}}", 1),
+        ] {
+            let template = key(&format!(
+                "{{Effect: Allow, Principal: {{Service: logs.amazonaws.com}}, Action: kms:Decrypt, Resource: '*', Condition: {condition}}}"
+            ));
+            assert_eq!(found("confused-deputy", &template).len(), count, "{condition}");
+        }
+    }
+
+    #[test]
+    fn a_passed_role_goes_to_one_service() {
+        let statement = |condition: &str| {
+            role(&format!(
+                "{{Effect: Allow, Action: [iam:passrole], Resource: r, Condition: {condition}}}"
+            ))
+        };
+        assert_eq!(
+            found(
+                "pass-role-to-one-service",
+                &statement("{StringEquals: {iam:PassedToService: ecs-tasks.amazonaws.com}}")
+            ),
+            [""; 0]
+        );
+        for bad in [
+            "{}",
+            "{StringLike: {iam:PassedToService: '*'}}",
+            "{StringEqualsIfExists: {iam:PassedToService: a}}",
+        ] {
+            assert_eq!(found("pass-role-to-one-service", &statement(bad)).len(), 1, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_policy_in_a_text_is_found() {
+        let text = "Resources: {P: {Type: AWS::Logs::ResourcePolicy, Properties: {PolicyDocument: !Sub '{\"Statement\": []}'}}}\n";
+        assert_eq!(found("policy-as-text", text).len(), 1);
+        assert_eq!(
+            found("policy-as-text", &role("{Effect: Allow, Action: a, Resource: b}")),
+            [""; 0]
+        );
+    }
+}
