@@ -8,6 +8,8 @@ use clap::Args;
 use tempfile::TempDir;
 
 use crate::cli::{Exit, Failure, Global};
+use crate::deploy::onboard::clash::Claims;
+use crate::deploy::problem::Problems;
 use crate::deploy::render::{Rendered, Scope};
 use crate::deploy::source::SourceSet;
 use crate::deploy::{profile, render, source};
@@ -97,6 +99,28 @@ pub fn environment_names(global: &Global) -> Result<Vec<String>, Failure> {
     source::environments(&global.root).map_err(not_found)
 }
 
+/// Refuses an event source that a tenant of another environment has. Within one environment the validation does.
+pub fn check_claims(global: &Global, sources: &SourceSet) -> Result<(), Failure> {
+    let mut others = Vec::new();
+    for name in environment_names(global)? {
+        if name != sources.environment {
+            others.extend(source::read_tenants(&global.root, &name).map_err(not_found)?);
+        }
+    }
+    if others.is_empty() {
+        return Ok(());
+    }
+    let (mut claims, mut problems) = (Claims::default(), Problems::default());
+    claims.add(&others, &mut Problems::default());
+    claims.add(&sources.tenants, &mut problems);
+    if problems.0.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::input(problems)
+            .hint("an Okta subdomain with an integration ID belongs to one tenant of one environment"))
+    }
+}
+
 /// An environment's files, read and validated.
 pub struct Loaded {
     pub sources: SourceSet,
@@ -116,6 +140,9 @@ impl Loaded {
         };
         let sources = sources.map_err(not_found)?;
         let environment = profile::validate(&sources).map_err(Failure::input)?;
+        if scope == Scope::All {
+            check_claims(global, &sources)?;
+        }
         Ok(Self {
             sources,
             environment,
@@ -206,7 +233,7 @@ impl Environment {
     }
 }
 
-fn not_found(error: source::SourceError) -> Failure {
+pub fn not_found(error: source::SourceError) -> Failure {
     let hint = match error {
         source::SourceError::UnknownTenant { .. } => "oort tenant list shows the tenants, oort tenant add adds one",
         _ => "run in the folder that holds environments/ and templates/, or name it with --root",

@@ -19,6 +19,7 @@ mod sample;
 mod schema;
 mod shell;
 mod template;
+mod tenant;
 mod up;
 
 use std::error::Error as StdError;
@@ -62,6 +63,8 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(subcommand)]
+    Tenant(tenant::Tenant),
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
@@ -203,6 +206,7 @@ fn report(failure: &Failure) -> ExitCode {
 impl Command {
     async fn run(self, global: &Global) -> Outcome {
         match self {
+            Self::Tenant(verb) => verb.run(global),
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
             Self::Check(verb) => verb.run(global),

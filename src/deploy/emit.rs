@@ -17,6 +17,9 @@ const SECTIONS: [&str; 9] = [
     "Outputs",
 ];
 
+/// A longer key must be announced. YAML takes 1,024 characters before a colon.
+pub const KEY_BYTES: usize = 1_000;
+
 /// A template with its sections in their order, everything below as it is.
 pub fn sorted(tree: Tree) -> Tree {
     let Tree::Map(mut sections) = tree else {
@@ -124,7 +127,13 @@ impl Writer {
                     place: Place::Key,
                 });
             } else {
+                let start = self.out.len();
                 text(key, &mut self.out);
+                if self.out.len() - start > KEY_BYTES {
+                    self.out.insert_str(start, "? ");
+                    self.out.push('\n');
+                    self.indent(1, indent);
+                }
             }
             self.out.push(':');
             self.value(value, Place::Value(indent + 2));
@@ -206,6 +215,7 @@ mod tests {
 
     fn tree() -> impl Strategy<Value = Tree> {
         let text = prop_oneof![
+            "[a:]{1020,1030}",
             ".{0,12}",
             "[a-zA-Z0-9_.:/+-]{0,12}",
             prop::sample::select(vec![

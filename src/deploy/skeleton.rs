@@ -107,6 +107,13 @@ impl Skeleton {
             let value = values.get(cut.hole).unwrap_or(&Tree::Null);
             match (value, cut.place) {
                 (Tree::List(_) | Tree::Map(_), Place::Key) => return Err("a key is a list or a map".to_owned()),
+                // A character may take ten when it is escaped.
+                (Tree::Text(text), Place::Key) if text.len() > emit::KEY_BYTES / 10 => {
+                    return Err(format!(
+                        "the key `{}…` is too long",
+                        text.chars().take(40).collect::<String>()
+                    ));
+                }
                 _ => writer.value(value, cut.place),
             }
             from = cut.at;

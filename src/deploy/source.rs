@@ -74,8 +74,13 @@ pub fn environments(root: &Path) -> Result<Vec<String>, SourceError> {
 /// The files of one environment.
 pub fn read_environment(root: &Path, environment: &str) -> Result<SourceSet, SourceError> {
     let shared = read_shared(root, environment)?;
-    let tenants = read_folder(root, &format!("environments/{environment}/tenants"))?;
+    let tenants = read_tenants(root, environment)?;
     Ok(SourceSet { tenants, ..shared })
+}
+
+/// The tenant files of an environment, by file name.
+pub fn read_tenants(root: &Path, environment: &str) -> Result<Vec<Source>, SourceError> {
+    read_folder(root, &format!("environments/{environment}/tenants"))
 }
 
 /// The files of one tenant and what it shares with the others, of whose files none is touched.

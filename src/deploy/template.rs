@@ -22,14 +22,13 @@ fn tree(node: Node) -> Tree {
     }
 }
 
-/// A plain scalar as CloudFormation's reader takes it, by the types of YAML 1.1 (yaml.org/type). Times stay texts.
+/// A plain scalar by the types of YAML 1.1 (yaml.org/type), as the common readers have them: `y` and `n` are texts, and so
+/// are times.
 fn plain(text: String) -> Tree {
     match text.as_str() {
         "" | "~" | "null" | "Null" | "NULL" => return Tree::Null,
-        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Tree::Bool(true),
-        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            return Tree::Bool(false);
-        }
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => return Tree::Bool(true),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => return Tree::Bool(false),
         _ => {}
     }
     whole_number(&text).map_or(Tree::Text(text), Tree::Int)
@@ -87,6 +86,7 @@ mod tests {
         for (text, meant) in [
             ("no", Tree::Bool(false)),
             ("On", Tree::Bool(true)),
+            ("y", Tree::text("y")),
             ("1_000", Tree::Int(1_000)),
             ("12:30:45", Tree::Int(45_045)),
             ("0x1f", Tree::Int(31)),

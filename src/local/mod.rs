@@ -11,6 +11,7 @@ pub mod lease;
 pub mod objects;
 pub mod pattern;
 pub mod queue;
+pub mod retained;
 mod runs;
 pub mod schedule;
 mod sqlite;

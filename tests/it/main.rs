@@ -3,13 +3,17 @@
 
 mod architecture;
 mod checks;
+mod command_line;
 mod crash;
 mod detections;
 mod environments;
 mod lake;
 mod objects_contract;
+mod onboarding;
 mod queue_contract;
+mod readers;
 mod readme;
+mod review;
 mod schedules;
 mod whole_way;
 mod world;

@@ -235,7 +235,7 @@ pub fn spread(changes: &mut Vec<Change>, template: &dyn Fn() -> Tree) {
             };
             let known = changes.iter_mut().find(|known| known.subject.name() == id);
             let was_replaced = known.as_ref().is_some_and(|known| known.action >= Action::MaybeReplace);
-            if change.action == Action::Replace && !was_replaced {
+            if change.action >= Action::MaybeReplace && !was_replaced {
                 replaced.push(id.clone());
             }
             match known {
@@ -281,10 +281,15 @@ fn carried(id: &str, resource: &Tree, cause: &str) -> Option<Change> {
     if told.is_empty() {
         return None;
     }
-    let is_replaced = kind.is_some_and(|kind| {
-        let create_only = |name: &&String| kind.create_only.iter().any(|path| first(path) == name.as_str());
-        told.iter().any(create_only)
-    });
+    let is_told = |paths: &[&str]| {
+        told.iter()
+            .any(|name| paths.iter().any(|path| first(path) == name.as_str()))
+    };
+    let action = match kind {
+        Some(kind) if is_told(kind.create_only) => Action::Replace,
+        Some(kind) if is_told(kind.maybe_create_only) => Action::MaybeReplace,
+        _ => Action::Update,
+    };
     let mut change = Change {
         subject: Subject::Resource {
             id: id.to_owned(),
@@ -294,13 +299,13 @@ fn carried(id: &str, resource: &Tree, cause: &str) -> Option<Change> {
                 .unwrap_or("unknown")
                 .to_owned(),
         },
-        action: if is_replaced { Action::Replace } else { Action::Update },
+        action,
         properties: Vec::new(),
         data: DataEffect::None,
         because_of: Some(cause.to_owned()),
         notes: Vec::new(),
     };
-    if is_replaced {
+    if action >= Action::MaybeReplace {
         replaced(&mut change, kind, None, resource);
     }
     Some(change)

@@ -24,8 +24,12 @@ fn headline(summary: &Summary) -> String {
     if !parts.is_empty() {
         let _ = write!(text, " ({})", parts.join(", "));
     }
-    let groups = if summary.groups == 1 { "change" } else { "changes" };
-    text + &format!(", in {} different {groups}.", number(summary.groups))
+    let alike = if summary.groups == 1 {
+        "all alike".to_owned()
+    } else {
+        format!("in {} different ways", number(summary.groups))
+    };
+    text + &format!(", {alike}.")
 }
 
 /// What a reviewer must not overlook.

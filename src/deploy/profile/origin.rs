@@ -42,9 +42,20 @@ fn lay(node: &Node, prefix: &str, source: &Source, origins: &mut Vec<Origin>) {
         } else {
             format!("{prefix}.{}", key.text)
         };
-        if matches!(value.value, Value::Map(_)) {
-            lay(value, &name, source, origins);
-            continue;
+        match &value.value {
+            Value::Map(_) => {
+                lay(value, &name, source, origins);
+                continue;
+            }
+            Value::List(items) if items.iter().any(|item| matches!(item.value, Value::Map(_))) => {
+                for (index, item) in items.iter().enumerate() {
+                    let own = item.find(&["name"]).or(item.find(&["rule"])).and_then(scalar);
+                    let inner = format!("{name}[{}]", own.map_or_else(|| index.to_string(), str::to_owned));
+                    lay(item, &inner, source, origins);
+                }
+                continue;
+            }
+            _ => {}
         }
         let origin = Origin {
             value: written(value),
@@ -54,7 +65,7 @@ fn lay(node: &Node, prefix: &str, source: &Source, origins: &mut Vec<Origin>) {
         };
         match origins.iter_mut().find(|known| known.key == origin.key) {
             // Suppressions of all layers hold together.
-            Some(known) if known.key != "suppressions" => *known = origin,
+            Some(known) if !known.key.starts_with("suppressions") => *known = origin,
             _ => origins.push(origin),
         }
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::deploy::diff::fleet::{Fleet, Group};
 use crate::deploy::diff::format::{headline, property_line, remarks, stacks, title, warnings};
 use crate::deploy::diff::{Action, DataEffect};
+use crate::deploy::html::escape;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--red:#c62828;--green:#2e7d32;--amber:#b26a00}\
@@ -70,19 +71,4 @@ fn block(group: &Group, out: &mut String) {
         let _ = write!(out, "<li>{}</li>", escape(stack));
     }
     out.push_str("</ul>\n</details>\n");
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

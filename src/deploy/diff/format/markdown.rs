@@ -117,3 +117,73 @@ fn text(plain: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deploy::diff::{Action, Change, DataEffect, PropertyChange, StackDiff, Subject};
+
+    /// Changes of 4,000 stacks: the first half alike, each of the others in its own way, and full of traps.
+    fn fleet() -> Fleet {
+        let mut fleet = Fleet::default();
+        for index in 0..4_000 {
+            let value = if index < 2_000 {
+                "same".to_owned()
+            } else {
+                format!("{index} ```\n<script>&[x](y)")
+            };
+            let property = PropertyChange {
+                path: "Name".to_owned(),
+                before: None,
+                after: Some(value),
+                replaces: false,
+            };
+            let change = Change {
+                subject: Subject::Section {
+                    name: "Out*puts`".to_owned(),
+                },
+                action: Action::Update,
+                properties: vec![property; 1 + index % 60],
+                data: DataEffect::None,
+                because_of: None,
+                notes: vec!["@everyone <b>".to_owned()],
+            };
+            let diff = StackDiff {
+                environment: "test".to_owned(),
+                stack: format!("t{index}"),
+                changes: vec![change],
+            };
+            fleet.add(Some(diff), &Vec::new());
+        }
+        fleet
+    }
+
+    #[test]
+    fn a_comment_fits_and_no_block_is_cut() {
+        let text = markdown(&fleet());
+        assert!(text.chars().count() <= MOST_CHARACTERS);
+        assert!(
+            text.chars().count() > MOST_CHARACTERS - 8_000,
+            "{}",
+            text.chars().count()
+        );
+        let mut open: Option<&str> = None;
+        for line in text.lines().filter(|line| line.starts_with("```")) {
+            match open {
+                None => open = Some(line.trim_end_matches("diff")),
+                Some(fence) if line == fence => open = None,
+                Some(_) => {}
+            }
+        }
+        assert_eq!(open, None);
+        assert!(
+            text.trim_end().ends_with("shows all._"),
+            "{}",
+            &text[text.len() - 200..]
+        );
+        // The largest groups come first: those of the first half.
+        let first = text.lines().find(|line| line.starts_with("**")).unwrap();
+        assert!(first.contains("in 34 stacks"), "{first}");
+        assert!(!text.contains("@everyone") && !text.contains("<b>") && text.contains("Out\\*puts\\`"));
+    }
+}

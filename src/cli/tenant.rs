@@ -1,0 +1,60 @@
+//! `oort tenant`: taking tenants on, looking at them, and letting them go.
+
+mod add;
+mod ask;
+mod guide;
+mod list;
+mod remove;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::context::Loaded;
+use crate::cli::{Failure, Global, Outcome};
+use crate::deploy::profile;
+
+/// Take tenants on, look at them, and let them go.
+#[derive(Debug, Subcommand)]
+pub enum Tenant {
+    Add(add::Add),
+    List(list::List),
+    Show(show::Show),
+    Guide(guide::Guide),
+    Remove(remove::Remove),
+}
+
+impl Tenant {
+    pub fn run(self, global: &Global) -> Outcome {
+        match self {
+            Self::Add(verb) => verb.run(global),
+            Self::List(verb) => verb.run(global),
+            Self::Show(verb) => verb.run(global),
+            Self::Guide(verb) => verb.run(global),
+            Self::Remove(verb) => verb.run(global),
+        }
+    }
+}
+
+/// One tenant of one environment.
+#[derive(Debug, Clone, Args)]
+struct One {
+    /// The environment, a folder under `environments/`.
+    #[arg(long, short, env = "OORT_ENVIRONMENT")]
+    environment: String,
+    /// The tenant's ID.
+    #[arg(long, short, env = "OORT_TENANT")]
+    tenant: String,
+}
+
+impl One {
+    /// The files of the environment with this tenant alone.
+    fn load(&self, global: &Global) -> Result<Loaded, Failure> {
+        Loaded::read(global, &self.environment, Some(&self.tenant))
+    }
+}
+
+/// The tenant that was loaded alone.
+fn only(loaded: &Loaded) -> Result<&profile::Tenant, Failure> {
+    let tenant = loaded.environment.tenants.first();
+    tenant.ok_or_else(|| Failure::input("the tenant's file was removed while it was read"))
+}

@@ -1,0 +1,308 @@
+//! A tenant's life from its first file to its last: added, listed, shown, guided, rendered, and not removed too early.
+
+use std::collections::BTreeMap;
+
+use oort_streams::deploy::onboard::guide;
+use oort_streams::deploy::onboard::tenant_file::{self, NewRoute, NewTenant};
+use oort_streams::deploy::source::Source;
+use oort_streams::deploy::{profile, source};
+use oort_streams::model::name::{IntegrationId, OktaSubdomain, TenantId};
+use proptest::prelude::*;
+
+use crate::world::World;
+
+const ADD: [&str; 13] = [
+    "tenant",
+    "add",
+    "hooli",
+    "--environment",
+    "local",
+    "--subdomain",
+    "https://hooli-admin.okta.com/admin",
+    "--integration-id",
+    "77aa-hooli",
+    "--notify",
+    "soc,high,soc@hooli.example",
+    "--tag",
+    "owner=platform team",
+];
+
+fn refused(world: &World, arguments: &[&str], code: i32) -> String {
+    let output = world.run(arguments);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {told}");
+    told
+}
+
+#[test]
+fn a_tenant_is_added_shown_guided_and_removed() {
+    let world = World::new();
+    world.ok(&["render"]);
+    world.ok(&ADD);
+    let file = world.root().join("environments/local/tenants/hooli.yaml");
+    insta::assert_snapshot!(std::fs::read_to_string(&file).unwrap(), @r#"
+    # yaml-language-server: $schema=../../schema/tenant.json
+    tenant: hooli
+
+    okta:
+      subdomain: hooli
+      integration_id: "77aa-hooli"
+
+    notifications:
+      - name: soc
+        protocol: email
+        endpoint: "soc@hooli.example"
+        minimum_severity: high
+
+    tags:
+      owner: "platform team"
+    "#);
+    assert!(world.ok(&["tenant", "list"]).contains("not rendered yet"));
+    world.ok(&["render"]);
+    let list = world.ok(&["tenant", "list"]);
+    assert!(list.contains("hooli") && !list.contains("not rendered yet"), "{list}");
+    let shown = world.ok(&["tenant", "show", "-e", "local", "-t", "hooli"]);
+    for part in [
+        "aws.partner/okta.com/hooli/77aa-hooli",
+        "oort-local-hooli-dead-letters",
+        "tags.owner",
+        "retained",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let told = world.ok(&["tenant", "guide", "-e", "local", "-t", "hooli"]);
+    assert!(
+        told.contains("77aa-hooli") && told.contains("US East (Ohio), us-east-2"),
+        "{told}"
+    );
+    // With data it stays.
+    world.ok(&[
+        "sample",
+        "--events",
+        "20",
+        "--output",
+        world.root().join("events.jsonl").to_str().unwrap(),
+    ]);
+    world.ok(&[
+        "local",
+        "send",
+        world.root().join("events.jsonl").to_str().unwrap(),
+        "--tenant",
+        "hooli",
+    ]);
+    let remove = ["tenant", "remove", "-e", "local", "-t", "hooli"];
+    let told = refused(&world, &remove, 4);
+    assert!(
+        told.contains("the queue with its messages: 1 file") && file.is_file(),
+        "{told}"
+    );
+    std::fs::remove_dir_all(world.data()).unwrap();
+    world.ok(&remove);
+    assert!(!file.exists() && !world.root().join("snapshots/local/hooli.yaml").exists());
+    assert_eq!(world.ok(&["render", "--check"]), "");
+}
+
+#[test]
+fn nothing_wrong_is_written() {
+    let world = World::new();
+    let before = world.ok(&["tenant", "list"]);
+    let with = |position: usize, value: &'static str| {
+        let mut arguments = ADD;
+        arguments[position] = value;
+        arguments
+    };
+    for (position, value, why) in [
+        (2, "Hooli", "tenant ID"),
+        (2, "acme", "exists already"),
+        (4, "nowhere", "no environment `nowhere`"),
+        (6, "login.hooli.com", "no address of an Okta org"),
+        (8, "a/b", "integration ID"),
+        (10, "soc,high,nobody", "e-mail address"),
+        (10, "soc,urgent,soc@hooli.example", "minimum_severity"),
+        (10, "soc", "name,severity,endpoint"),
+        (12, "aws:owner=x", "are taken"),
+    ] {
+        let told = refused(&world, &with(position, value), 3);
+        assert!(told.contains(why), "{value}: {told}");
+    }
+    let told = refused(&world, &["tenant", "add", "hooli"], 3);
+    assert!(
+        told.contains("--environment, --subdomain, --integration-id must be given"),
+        "{told}"
+    );
+    assert_eq!(world.ok(&["tenant", "list"]), before);
+}
+
+#[test]
+fn an_event_source_belongs_to_one_tenant_of_all_environments() {
+    let world = World::new();
+    let local = world.root().join("environments/local");
+    let second = world.root().join("environments/second");
+    std::fs::create_dir_all(second.join("tenants")).unwrap();
+    let profile = std::fs::read_to_string(local.join("profile.yaml")).unwrap();
+    std::fs::write(
+        second.join("profile.yaml"),
+        profile.replace("environment: local", "environment: second"),
+    )
+    .unwrap();
+    let clash = [
+        "--environment",
+        "second",
+        "--subdomain",
+        "acme",
+        "--integration-id",
+        "5f1d7a42-acme",
+    ];
+    let told = refused(&world, &[&["tenant", "add", "other"][..], &clash].concat(), 3);
+    assert!(
+        told.contains("belongs to environments/local/tenants/acme.yaml:6 already"),
+        "{told}"
+    );
+    assert!(!second.join("tenants/other.yaml").exists());
+    // A file that was written by hand is found as well.
+    std::fs::copy(local.join("tenants/acme.yaml"), second.join("tenants/acme.yaml")).unwrap();
+    for verb in ["render", "diff"] {
+        let told = refused(&world, &[verb], 3);
+        assert!(told.contains("and to one tenant only"), "{told}");
+    }
+}
+
+#[test]
+fn a_tenant_on_aws_is_removed_on_a_persons_word_only() {
+    let world = World::new();
+    world.edit_profile(|profile| *profile = profile.replace("target: embedded", "target: aws"));
+    world.ok(&["render"]);
+    let remove = ["tenant", "remove", "-e", "local", "-t", "acme"];
+    let told = refused(&world, &remove, 4);
+    for lost in [
+        "AWS::SQS::Queue oort-local-acme-events",
+        "AWS::Events::Archive",
+        "acme_activity",
+        "--confirm oort-local-acme",
+    ] {
+        assert!(told.contains(lost), "{lost}: {told}");
+    }
+    refused(&world, &[&remove[..], &["--confirm", "oort-local-globex"]].concat(), 4);
+    let told = world.ok(&[&remove[..], &["--confirm", "oort-local-acme"]].concat());
+    assert!(
+        told.contains("removed environments/local/tenants/acme.yaml") && told.contains("removed snapshots/"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_guide_has_this_tenants_values_in_each_format() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = source::read_environment(root, "staging").unwrap();
+    let environment = profile::validate(&sources).unwrap();
+    let guide = guide::guide(&environment.profile, &environment.tenants[0]);
+    insta::assert_snapshot!(guide::text(&guide), @"
+    Stream Okta's System Log to Oort: acme (staging)
+    ================================================
+
+    Before you start
+    ----------------
+    - The Okta org is acme-preview.okta.com; the page's address in your browser starts with
+      acme-preview.
+    - The org's Okta data integration is active in Oort, with a valid API token.
+    - The Log Streaming module is part of the org's Okta contract: Reports has an entry Log Streaming.
+    - Fewer than two log streams exist. An org can have two.
+
+    Who can do this: Okta's help asks for a super admin to add a log stream. Setups are known in which
+    the Read-only Administrator role was enough. If Add Log Stream is missing or greyed out, your role
+    is the reason: ask a super admin.
+
+    Add the log stream
+    ------------------
+    1. Open the Admin Console, then Reports > Log Streaming.
+    2. Choose Add Log Stream, then AWS EventBridge, then Next.
+    3. Fill in the fields below, exactly as they stand here.
+    4. Save, and tell your contact at Oort at once: what Okta sends before the platform has accepted the
+       stream is dropped for good.
+
+       Name                   Oort staging
+                              (Your choice, 1 to 100 characters; the only field that can be changed
+                              later.)
+       AWS Event Source Name  3f6c1d90-acme-staging
+                              (The ID of your Okta integration, as the address of its page in Oort shows
+                              it.)
+       AWS account ID         909617834444
+                              (The account of the Oort platform.)
+       AWS region             US East (Ohio), us-east-2
+                              (Where the platform listens.)
+
+    A mistake in the last three cannot be corrected: deactivate and delete the stream, and add it anew.
+
+    What happens then
+    -----------------
+    - AWS shows the platform a pending partner event source named
+      aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging. The platform team deploys this tenant's
+      stack, whose event bus accepts it.
+    - In Okta, Reports > Log Streaming shows the stream as Active.
+    - Sign in to any app of the org: the event reaches the platform's queue within minutes, and
+      detections look at it within the hour.
+
+    Nobody has to report that it works: the platform sees the first event by itself.
+
+    Later
+    -----
+    - When a delivery fails, Okta tries twice more at once and then deactivates the stream. It stays so
+      until an admin activates it again under Reports > Log Streaming. Look for the event
+      system.log_stream.lifecycle.deactivate in the System Log.
+    - Okta repeats nothing that was missed. Tell your contact at Oort from when to when the stream was
+      inactive, so that the gap can be filled from the System Log, which Okta keeps for 90 days.
+    - To stop the stream, deactivate it and then delete it. The event source
+      aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging goes with it.
+    ");
+    let formats = [guide::markdown(&guide), guide::html(&guide)];
+    for text in &formats {
+        for value in [
+            "3f6c1d90-acme-staging",
+            "909617834444",
+            "US East (Ohio), us-east-2",
+            "super admin",
+            "dropped for good",
+        ] {
+            assert!(text.contains(value), "{value}: {text}");
+        }
+    }
+    assert!(formats[0].contains("| AWS account ID | `909617834444` |"));
+    assert!(formats[1].contains("<code>909617834444</code>") && !formats[1].contains("<script"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn a_written_file_says_what_was_answered(
+        id in "[a-z][a-z0-9]{1,8}(-[a-z0-9]{1,5}){0,2}",
+        subdomain in "[a-z0-9]{1,12}",
+        integration in "[.A-Za-z0-9_-]{1,30}",
+        name in "[A-Za-z0-9]{1,12}",
+        severity in prop::sample::select(vec!["informational", "low", "medium", "high", "critical"]),
+        endpoint in prop_oneof!["[a-z0-9.,+]{1,9}@[a-z]{1,6}\\.example", "https://[a-z]{1,6}\\.example/[a-z?=,&#:]{0,12}"],
+        tags in prop::collection::btree_map("[a-zA-Z0-9_.:/=+@ -]{1,20}", "[a-zA-Z0-9_.:/=+@ -]{0,20}", 0..3),
+    ) {
+        prop_assume!(TenantId::parse(&id).is_ok());
+        prop_assume!(tags.keys().all(|key| !key.to_lowercase().starts_with("aws:") && !key.starts_with("oort:")));
+        let tenant = NewTenant {
+            id: TenantId::parse(&id).unwrap(),
+            group: None,
+            subdomain: OktaSubdomain::parse(&subdomain).unwrap(),
+            integration_id: IntegrationId::parse(&integration).unwrap(),
+            routes: vec![NewRoute { name, minimum_severity: severity.to_owned(), endpoint: endpoint.clone() }],
+            tags: tags.clone(),
+        };
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut sources = source::read_environment(root, "local").unwrap();
+        let text = tenant_file::text(&tenant);
+        sources.tenants = vec![Source { path: format!("environments/local/tenants/{id}.yaml"), text: text.clone() }];
+        let read = profile::validate(&sources);
+        prop_assert!(read.is_ok(), "{}\n{}", text, read.unwrap_err());
+        let read = read.unwrap().tenants.remove(0);
+        prop_assert_eq!(read.id, tenant.id);
+        prop_assert_eq!((read.subdomain, read.integration_id), (tenant.subdomain, tenant.integration_id));
+        prop_assert_eq!(&read.notifications[0].endpoint, &endpoint);
+        let own: BTreeMap<_, _> = read.tags.into_iter().filter(|(key, _)| key != "product" || tags.contains_key(key)).collect();
+        prop_assert_eq!(own, tags);
+    }
+}
