@@ -187,7 +187,7 @@ proptest! {
 fn a_permissions_boundary_bounds_every_role() {
     let mut sources = sources();
     let boundary = "arn:aws:iam::000000000000:policy/bounds";
-    sources.profile.text.push_str(&format!("permissions_boundary: {boundary}\n"));
+    sources.profile.text += &["permissions_boundary: ", boundary, "\n"].concat();
     let environment = profile::validate(&sources).unwrap();
     let mut roles = 0;
     for stack in render::render(&environment, &sources).unwrap() {
@@ -200,9 +200,15 @@ fn a_permissions_boundary_bounds_every_role() {
         }
     }
     assert_eq!(roles, 1 + 2 * 3);
-    sources.profile.text = sources.profile.text.replace("iam::000000000000:policy", "iam::000000000001:policy");
+    sources.profile.text = sources
+        .profile
+        .text
+        .replace("iam::000000000000:policy", "iam::000000000001:policy");
     let problems = profile::validate(&sources).unwrap_err().to_string();
-    assert!(problems.contains("`permissions_boundary`: the ARN is of account 000000000001"), "{problems}");
+    assert!(
+        problems.contains("`permissions_boundary`: the ARN is of account 000000000001"),
+        "{problems}"
+    );
 }
 
 #[test]
