@@ -16,7 +16,7 @@ demo:
 test: $(PYTHON_TOOLS)
 	$(CARGO) test --locked
 	$(VENV)/bin/python tests/resource_types.py
-	$(VENV)/bin/python tests/schemas.py
+	$(VENV)/bin/python tests/schemas.py target/debug/oort
 	$(OORT) render --check
 	$(OORT) check
 	@set -e; for environment in $(notdir $(wildcard snapshots/*)); do \

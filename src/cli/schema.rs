@@ -3,8 +3,8 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, output};
-use crate::deploy::diff::format;
 use crate::deploy::schema::{self, File};
+use crate::deploy::{check, diff};
 
 /// Print the JSON Schema of a kind of file. `environments/schema/` holds the same for editors.
 #[derive(Debug, Args)]
@@ -24,6 +24,8 @@ enum Kind {
     Tenant,
     /// What `oort diff --format json` prints
     Diff,
+    /// What `oort check --format json` prints
+    Check,
 }
 
 impl Schema {
@@ -33,7 +35,8 @@ impl Schema {
             Kind::Profile => schema::of(File::Profile),
             Kind::Group => schema::of(File::Group),
             Kind::Tenant => schema::of(File::Tenant),
-            Kind::Diff => format::json::schema(),
+            Kind::Diff => diff::format::json::schema(),
+            Kind::Check => check::format::json::schema(),
         };
         output::json(&schema);
         Exit::Done

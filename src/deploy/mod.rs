@@ -21,4 +21,5 @@ mod skeleton;
 pub mod source;
 pub mod template;
 pub mod tree;
+mod wording;
 pub mod yaml;

@@ -8,6 +8,7 @@ pub mod text;
 use std::collections::HashMap;
 
 use crate::deploy::check::{Severity, Violation};
+use crate::deploy::wording::some_of;
 
 /// What was found in all stacks that were checked.
 #[derive(Debug, Default)]
@@ -79,18 +80,8 @@ impl Report {
 impl Group<'_> {
     /// `oort-staging-acme, oort-staging-globex and 5 more`, with `most` names.
     fn names(&self, most: usize) -> String {
-        let names = self.stacks.iter().take(most).copied().collect::<Vec<_>>().join(", ");
-        match self.stacks.len().saturating_sub(most) {
-            0 => names,
-            more => format!("{names} and {more} more"),
-        }
+        some_of(self.stacks.iter().copied(), most)
     }
-}
-
-/// `1 error`, `2 errors`
-fn plural(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{ending}")
 }
 
 #[cfg(test)]

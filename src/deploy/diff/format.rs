@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use crate::deploy::diff::fleet::{Group, Summary};
 use crate::deploy::diff::{Change, PropertyChange, Subject};
+use crate::deploy::wording::{number, plural, printable, some_of};
 
 /// `12 of 10,000 stacks change: …`
 fn headline(summary: &Summary) -> String {
@@ -62,32 +63,9 @@ fn resources(count: usize) -> String {
     plural(count, "resource")
 }
 
-fn plural(count: usize, what: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{} {what}{ending}", number(count))
-}
-
-/// `10,000`
-fn number(count: usize) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// The stacks of a group: all of a few, a few of many.
 fn names(group: &Group, most: usize) -> String {
-    let shown: Vec<&str> = group.stacks.iter().take(most).map(String::as_str).collect();
-    let text = shown.join(", ");
-    match group.stacks.len().saturating_sub(most) {
-        0 => text,
-        more => format!("{text} and {} more", number(more)),
-    }
+    some_of(group.stacks.iter().map(String::as_str), most)
 }
 
 /// `Replace EventQueue (AWS::SQS::Queue)`
@@ -131,14 +109,4 @@ fn property_line(property: &PropertyChange) -> (char, String) {
             ),
         ),
     }
-}
-
-/// A text without characters that could move a cursor or hide what stands beside them.
-fn printable(text: &str) -> String {
-    let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
-        .collect()
 }

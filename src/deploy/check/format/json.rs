@@ -1,4 +1,4 @@
-//! For machines: every violation of every stack by itself.
+//! For machines: every violation of every stack by itself. `oort schema check` prints the schema.
 
 use serde_json::{Value, json};
 
@@ -29,6 +29,45 @@ fn violation(violation: &Violation) -> Value {
         "message": violation.message,
         "help": violation.rule.help,
         "accepted_because": violation.suppressed,
+    })
+}
+
+/// The JSON Schema of [`json`], draft 2020-12.
+pub fn schema() -> Value {
+    let count = json!({"type": "integer", "minimum": 0});
+    let text = json!({"type": "string"});
+    let maybe = |kind: &str| json!({"type": [kind, "null"]});
+    let violation = json!({
+        "rule": text,
+        "severity": {"enum": ["error", "warning"]},
+        "environment": text,
+        "stack": maybe("string"),
+        "resource": maybe("string"),
+        "pointer": text,
+        "file": text,
+        "line": maybe("integer"),
+        "message": text,
+        "help": text,
+        "accepted_because": maybe("string"),
+    });
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What the checks found in rendered stacks",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["errors", "warnings", "accepted", "stacks", "violations"],
+        "properties": {
+            "errors": count,
+            "warnings": count,
+            "accepted": count,
+            "stacks": {"type": "array", "items": text},
+            "violations": {"type": "array", "items": {
+                "type": "object",
+                "additionalProperties": false,
+                "required": violation.as_object().map(|keys| keys.keys().collect::<Vec<_>>()),
+                "properties": violation,
+            }},
+        },
     })
 }
 

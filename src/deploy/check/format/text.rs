@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::deploy::check::format::{Group, Report, plural};
+use crate::deploy::check::format::{Group, Report};
 use crate::deploy::check::{Severity, rules};
+use crate::deploy::wording::{plural, printable};
 
 const RESET: &str = "\u{1b}[0m";
 const BOLD: &str = "\u{1b}[1m";
@@ -81,16 +82,6 @@ pub fn list() -> String {
         out.push('\n');
     }
     out
-}
-
-/// A text without characters that could move a cursor or hide what stands beside them.
-fn printable(text: &str) -> String {
-    let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

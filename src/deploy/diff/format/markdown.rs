@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::deploy::diff::fleet::{Fleet, Group};
-use crate::deploy::diff::format::{headline, names, number, property_line, remarks, stacks, title, warnings};
+use crate::deploy::diff::format::{headline, names, property_line, remarks, stacks, title, warnings};
+use crate::deploy::wording::number;
 
 /// What a comment on GitHub takes, in characters.
 pub const MOST_CHARACTERS: usize = 65_536;
