@@ -75,31 +75,53 @@ fn a_tenant_is_added_shown_guided_and_removed() {
         told.contains("77aa-hooli") && told.contains("US East (Ohio), us-east-2"),
         "{told}"
     );
-    // With data it stays.
-    world.ok(&[
-        "sample",
-        "--events",
-        "20",
-        "--output",
-        world.root().join("events.jsonl").to_str().unwrap(),
-    ]);
-    world.ok(&[
-        "local",
-        "send",
-        world.root().join("events.jsonl").to_str().unwrap(),
-        "--tenant",
-        "hooli",
-    ]);
-    let remove = ["tenant", "remove", "-e", "local", "-t", "hooli"];
-    let told = refused(&world, &remove, 4);
-    assert!(
-        told.contains("the queue with its messages: 1 file") && file.is_file(),
-        "{told}"
-    );
-    std::fs::remove_dir_all(world.data()).unwrap();
-    world.ok(&remove);
+    world.ok(&["tenant", "remove", "-e", "local", "-t", "hooli"]);
     assert!(!file.exists() && !world.root().join("snapshots/local/hooli.yaml").exists());
     assert_eq!(world.ok(&["render", "--check"]), "");
+}
+
+#[test]
+fn a_tenant_stays_while_anything_is_kept_of_it_and_comes_back_as_new() {
+    let world = World::new();
+    let remove = ["tenant", "remove", "-e", "local", "-t", "hooli"];
+    let events = world.file("events", &world.sample(50, 1));
+    let life = || {
+        world.ok(&ADD);
+        let send = |file: &str| world.json(&["local", "send", file, "--tenant", "hooli"]);
+        send(&events);
+        let detected = world.json(&["detect", "--tenant", "hooli"]);
+        let compacted = world.json(&["compact", "--tenant", "hooli"]);
+        send(&events);
+        (detected, compacted)
+    };
+    let first = life();
+    let told = refused(&world, &remove, 4);
+    let findings = first.0["new_findings"].as_u64().unwrap();
+    for kept in [
+        "the deployed stack: ",
+        "the queue with 50 messages, and 0 in its dead-letter queue: ",
+        "1 segment of events: ",
+        &format!("{findings} findings: "),
+        "how far its runs are: ",
+        &format!("the Activity table with {} rows: ", first.1["added"]),
+    ] {
+        assert!(told.contains(kept), "{kept}: {told}");
+    }
+    refused(&world, &[&remove[..], &["--confirm", "oort-local-hooli"]].concat(), 3);
+    for (_, place) in told
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split_once(": "))
+    {
+        let place = std::path::Path::new(place);
+        if place.is_dir() {
+            std::fs::remove_dir_all(place).unwrap();
+        } else {
+            std::fs::remove_file(place).unwrap();
+        }
+    }
+    world.ok(&remove);
+    // Nothing of the first life stands in the way of the second.
+    assert_eq!(life(), first);
 }
 
 #[test]
