@@ -42,7 +42,7 @@ enum Format {
     Json,
     /// For code scanning: SARIF 2.1.0.
     Sarif,
-    /// For test reports: JUnit's XML.
+    /// For test reports: `JUnit`'s XML.
     Junit,
 }
 
@@ -112,9 +112,10 @@ impl Check {
             output::coloured(text);
             return Ok(());
         }
-        let plain = match has_colours {
-            true => anstream::adapter::strip_str(text).to_string(),
-            false => text.to_owned(),
+        let plain = if has_colours {
+            anstream::adapter::strip_str(text).to_string()
+        } else {
+            text.to_owned()
         };
         output::to_file_or_stdout(self.output.as_deref(), &plain)
             .map_err(|error| Failure::unavailable(error).hint("check that the file can be written"))

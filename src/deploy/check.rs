@@ -10,10 +10,12 @@ mod isolation;
 #[cfg(test)]
 mod planted;
 mod policy;
+mod reach;
 mod retention;
 mod secrets;
 pub mod skips;
 mod suppression;
+mod trust;
 
 use serde::Serialize;
 
@@ -155,10 +157,12 @@ impl<'a> Template<'a> {
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
     iam::RULES
         .iter()
+        .chain(trust::RULES)
         .chain(delivery::RULES)
         .chain(encryption::RULES)
         .chain(retention::RULES)
         .chain(isolation::RULES)
+        .chain(reach::RULES)
         .chain(secrets::RULES)
         .chain([&IDLE])
 }

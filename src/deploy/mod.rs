@@ -1,4 +1,5 @@
-//! From files to stacks: sources -> profile -> rendered stack -> comparison with the golden files. Talks to no service.
+//! From files to stacks: sources -> profile -> rendered stack -> checks, and comparison with the golden files. Talks to no
+//! service.
 
 pub mod check;
 pub mod diff;

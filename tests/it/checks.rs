@@ -151,9 +151,10 @@ fn what_is_planted_is_found_on_its_line() {
         .chain(PLANTED_IN_FOUNDATION.iter().map(|plant| (false, plant)));
     for (is_tenant, (from, to, rule)) in plants {
         let mut sources = clean.clone();
-        let template = match is_tenant {
-            true => &mut sources.tenant_template,
-            false => &mut sources.foundation_template,
+        let template = if is_tenant {
+            &mut sources.tenant_template
+        } else {
+            &mut sources.foundation_template
         };
         let line = template.text.lines().position(|line| line == *from);
         let line = line.unwrap_or_else(|| panic!("{from:?} is no line of {}", template.path)) + 1;
@@ -230,9 +231,10 @@ fn a_violation_exits_with_2_unless_the_profile_accepts_it() {
 
     let accept = |rule: &str, resource: &str| {
         world.edit_profile(|profile| {
-            profile.push_str(&format!(
-                "\nsuppressions:\n  - {{rule: {rule}, resource: {resource}, reason: a test of it}}\n"
-            ));
+            *profile += "\nsuppressions:\n  - {rule: RULE, resource: RESOURCE, reason: a test of it}\n"
+                .replace("RULE", rule)
+                .replace("RESOURCE", resource)
+                .as_str();
         });
     };
     accept("encrypted-at-rest", "EventQueue");

@@ -5,6 +5,7 @@ use std::path::Path;
 use oort_streams::deploy::profile::{self, Environment};
 use oort_streams::deploy::render::{self, RenderError};
 use oort_streams::deploy::source::{self, SourceSet};
+use oort_streams::deploy::tree::Tree;
 use oort_streams::deploy::{golden, problem::Problems};
 use proptest::prelude::*;
 
@@ -180,6 +181,34 @@ proptest! {
         }
         prop_assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn a_permissions_boundary_bounds_every_role() {
+    let mut sources = sources();
+    let boundary = "arn:aws:iam::000000000000:policy/bounds";
+    sources.profile.text += &["permissions_boundary: ", boundary, "\n"].concat();
+    let environment = profile::validate(&sources).unwrap();
+    let mut roles = 0;
+    for stack in render::render(&environment, &sources).unwrap() {
+        for (id, resource) in stack.tree().get("Resources").unwrap().entries() {
+            if resource.get("Type") == Some(&Tree::text("AWS::IAM::Role")) {
+                roles += 1;
+                let bounded = resource.at(&["Properties", "PermissionsBoundary"]);
+                assert_eq!(bounded, Some(&Tree::text(boundary)), "{id}");
+            }
+        }
+    }
+    assert_eq!(roles, 1 + 2 * 3);
+    sources.profile.text = sources
+        .profile
+        .text
+        .replace("iam::000000000000:policy", "iam::000000000001:policy");
+    let problems = profile::validate(&sources).unwrap_err().to_string();
+    assert!(
+        problems.contains("`permissions_boundary`: the ARN is of account 000000000001"),
+        "{problems}"
+    );
 }
 
 #[test]

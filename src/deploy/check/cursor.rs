@@ -147,12 +147,11 @@ pub fn text_of(tree: &Tree) -> String {
 
 fn intrinsic(function: &str, argument: &Tree) -> String {
     match (function, argument) {
-        ("Ref", _) => format!("${{{}}}", text_of(argument)),
         ("Fn::GetAtt", Tree::List(parts)) => {
             let parts: Vec<String> = parts.iter().map(text_of).collect();
-            format!("${{{}}}", parts.join("."))
+            Part::Unknown(&parts.join(".")).written()
         }
-        ("Fn::GetAtt", _) => format!("${{{}}}", text_of(argument)),
+        ("Ref" | "Fn::GetAtt", _) => Part::Unknown(&text_of(argument)).written(),
         ("Fn::ImportValue", _) => format!("${{import {}}}", text_of(argument)),
         ("Fn::Sub", Tree::Text(text)) => substitute(text, &[]),
         ("Fn::Sub", Tree::List(parts)) => match &parts[..] {
@@ -178,7 +177,7 @@ fn substitute(text: &str, values: &[(String, Tree)]) -> String {
             Part::Unknown(name) => match values.iter().find(|(key, _)| key == name.trim()) {
                 Some((_, value)) => out.push_str(&text_of(value)),
                 // `${!Name}` is how Fn::Sub writes `${Name}` itself.
-                None => out.push_str(&format!("${{{}}}", name.trim_start_matches('!'))),
+                None => out.push_str(&Part::Unknown(name.trim_start_matches('!')).written()),
             },
         }
     }
@@ -191,6 +190,16 @@ pub enum Part<'s> {
     Literal(&'s str),
     /// What stands in `${…}`.
     Unknown(&'s str),
+}
+
+impl Part<'_> {
+    /// As it stands in the text.
+    fn written(&self) -> String {
+        match self {
+            Self::Literal(text) => (*text).to_owned(),
+            Self::Unknown(name) => format!("${{{name}}}"),
+        }
+    }
 }
 
 /// What a text says itself, and what only AWS knows. An import may name its export by another `${…}`.
@@ -247,9 +256,9 @@ pub fn segments(text: &str) -> Vec<String> {
     let mut segments = vec![String::new()];
     for part in parts(text) {
         match part {
-            Part::Unknown(name) => {
+            Part::Unknown(_) => {
                 if let Some(last) = segments.last_mut() {
-                    last.push_str(&format!("${{{name}}}"));
+                    last.push_str(&part.written());
                 }
             }
             Part::Literal(text) => {
@@ -330,10 +339,7 @@ mod tests {
     proptest! {
         #[test]
         fn parts_lose_nothing(text in "[a${}!*:/. ]{0,24}") {
-            let joined: String = parts(&text).iter().map(|part| match part {
-                Part::Literal(text) => (*text).to_owned(),
-                Part::Unknown(name) => format!("${{{name}}}"),
-            }).collect();
+            let joined: String = parts(&text).iter().map(Part::written).collect();
             prop_assert_eq!(&joined, &text);
             let cut: usize = segments(&text).iter().map(String::len).sum();
             prop_assert!(cut <= text.len());

@@ -1,7 +1,8 @@
 //! That data is encrypted where it rests and on its way, and shown to nobody.
 
 use crate::deploy::check::cursor::{Cursor, Resource};
-use crate::deploy::check::{Found, Rule, Severity, Template, policy};
+use crate::deploy::check::policy::{Statement, statements};
+use crate::deploy::check::{Found, Rule, Severity, Template};
 use crate::deploy::tree::Tree;
 
 pub const RULES: &[Rule] = &[
@@ -135,7 +136,7 @@ fn key_rotated(template: &Template<'_>) -> Vec<Found> {
 }
 
 fn tls_only(template: &Template<'_>) -> Vec<Found> {
-    let refused: Vec<String> = policy::statements(template)
+    let refused: Vec<String> = statements(template)
         .iter()
         .filter(|statement| {
             let effect = statement.at.get("Effect").map(|effect| effect.text());
@@ -146,7 +147,7 @@ fn tls_only(template: &Template<'_>) -> Vec<Found> {
                 && statement.principals().iter().any(is_everyone)
                 && condition.is_some_and(|value| value.text() == "false")
         })
-        .flat_map(|statement| statement.resources())
+        .flat_map(Statement::resources)
         .map(|resource| resource.text())
         .collect();
     let is_refused = |arn: &String| refused.contains(arn);

@@ -30,7 +30,7 @@ pub struct Group<'r> {
 impl Report {
     /// Violations that stand in the way of a deployment.
     pub fn errors(&self) -> usize {
-        self.count(|violation| violation.is_error())
+        self.count(Violation::is_error)
     }
 
     pub fn warnings(&self) -> usize {

@@ -48,7 +48,6 @@ pub fn checkov(suppressions: &[Suppression], resources: &BTreeSet<String>) -> Va
 /// cfn-lint ignores a rule in all resources or, by metadata in the template, in one: a suppression with a resource cannot
 /// be told from outside.
 pub fn cfn_lint(suppressions: &[Suppression]) -> Result<String, String> {
-    let mut text = String::from("ignore_checks:");
     let mut rules = BTreeSet::new();
     for suppression in suppressions
         .iter()
@@ -62,8 +61,8 @@ pub fn cfn_lint(suppressions: &[Suppression]) -> Result<String, String> {
         }
         rules.insert(json!(suppression.rule).to_string());
     }
-    text.push_str(&format!(" [{}]\n", rules.into_iter().collect::<Vec<_>>().join(", ")));
-    Ok(text)
+    let rules: Vec<String> = rules.into_iter().collect();
+    Ok(format!("ignore_checks: [{}]\n", rules.join(", ")))
 }
 
 #[cfg(test)]

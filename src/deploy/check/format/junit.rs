@@ -1,4 +1,4 @@
-//! For test reports: JUnit's XML, with a suite for each stack and a case for each rule. A warning is shown and fails
+//! For test reports: `JUnit`'s XML, with a suite for each stack and a case for each rule. A warning is shown and fails
 //! nothing; what is accepted is skipped with its reason.
 
 use std::collections::BTreeMap;

@@ -1,6 +1,8 @@
 //! For code scanning: SARIF 2.1.0 (OASIS standard, "Static Analysis Results Interchange Format"). One result a line of a
 //! template, however many stacks it has, so that a fleet stays within what a reader of SARIF takes.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use crate::deploy::check::format::{Group, Report};
@@ -80,7 +82,9 @@ fn uri(path: &str) -> String {
     for byte in path.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'_' | b'.' | b'~' => uri.push(char::from(byte)),
-            _ => uri.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     uri
