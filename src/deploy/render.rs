@@ -1,26 +1,23 @@
 //! Templates and validated values -> stacks. Pure: the same sources always render to the same bytes.
 
+mod engine;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, ValueKind};
-use minijinja::{
-    AutoEscape, Environment as Engine, ErrorKind, Output, OutputSpan, OutputSpanKind, State, UndefinedBehavior, Value,
-    context, escape_formatter,
-};
+use minijinja::value::Serde;
+use minijinja::{Value, context};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::deploy::profile::{Environment, Profile, Tenant};
-use crate::deploy::skeleton::{self, Skeleton};
+use crate::deploy::render::engine::Engine;
+use crate::deploy::skeleton::Skeleton;
 use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::tree::Tree;
 use crate::model::name::StackName;
 use crate::model::stack::StackSpec;
 
-/// Instructions a template may take; a template of ours takes a few thousand.
-const FUEL: u64 = 1_000_000;
 /// The largest template that goes to CloudFormation in the call itself. Source: CloudFormation quotas.
 const INLINE_BYTES: usize = 51_200;
 
@@ -150,38 +147,19 @@ pub fn render(environment: &Environment, sources: &SourceSet) -> Result<Vec<Rend
     Ok(stacks)
 }
 
-/// A template, ready to run, and the skeletons that it gave so far.
+/// A template and the skeletons that it gave so far.
 struct Template<'a> {
-    source: &'a Source,
     path: Arc<str>,
-    engine: Engine<'static>,
+    engine: Engine<'a>,
     /// With what the template gave for each. There are few, and most differ in length.
     skeletons: RwLock<Vec<(String, Arc<Skeleton>)>>,
 }
 
 impl<'a> Template<'a> {
     fn new(source: &'a Source) -> Result<Self, RenderError> {
-        let mut engine = Engine::empty();
-        // Data stands in holes that JSON could fill: no value can change the structure around it.
-        engine.set_auto_escape_callback(|_| AutoEscape::Json);
-        engine.set_formatter(leave_hole);
-        engine.set_undefined_behavior(UndefinedBehavior::Strict);
-        engine.set_fuel(Some(FUEL));
-        let failed = |error: &minijinja::Error| template_error(source, error);
-        let mut syntax = SyntaxConfig::builder();
-        syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
-        engine.set_syntax(syntax.build().map_err(|error| failed(&error))?);
-        if skeleton::is_marked(&source.text) {
-            let why = "U+FDD0 marks the renderer's holes and may not stand in a template";
-            return Err(at_line(source, 1, why.to_owned()));
-        }
-        engine
-            .add_template_owned(source.path.clone(), source.text.clone())
-            .map_err(|error| failed(&error))?;
         Ok(Self {
-            source,
             path: source.path.as_str().into(),
-            engine,
+            engine: Engine::new(source)?,
             skeletons: RwLock::default(),
         })
     }
@@ -197,8 +175,10 @@ impl<'a> Template<'a> {
             stack: name.to_owned(),
             why,
         };
-        let run = self.run(context, &tags);
-        let (given, values) = run.map_err(|error| template_error(self.source, &error))?;
+        let (given, mut values) = self.engine.run(context)?;
+        // What the renderer adds to `Metadata`: the stack's tags, so that a reviewer sees them.
+        let shown_tags = tags.iter().map(|(key, value)| (key.clone(), Tree::text(value)));
+        values.push(Tree::Map(vec![("Tags".to_owned(), Tree::Map(shown_tags.collect()))]));
         let skeleton = self.skeleton(given, context, values.len() - 1)?;
         let body = skeleton.fill(&values).map_err(limit)?;
         if body.len() > INLINE_BYTES {
@@ -222,54 +202,20 @@ impl<'a> Template<'a> {
         })
     }
 
-    /// The template's output with holes, and what goes into them. The last is what the renderer adds to `Metadata`: the
-    /// stack's tags, so that a reviewer sees them.
-    fn run(&self, context: &Value, tags: &BTreeMap<String, String>) -> Result<(String, Vec<Tree>), minijinja::Error> {
-        let mut captured = self.engine.get_template(&self.source.path)?.render_captured(context)?;
-        let mut values = captured.with_state_mut(|state| std::mem::take(&mut holes(state).0));
-        let tags = tags.iter().map(|(key, value)| (key.clone(), Tree::text(value)));
-        values.push(Tree::Map(vec![("Tags".to_owned(), Tree::Map(tags.collect()))]));
-        Ok((captured.into_output(), values))
-    }
-
     fn skeleton(&self, given: String, context: &Value, metadata: usize) -> Result<Arc<Skeleton>, RenderError> {
         let known = self.skeletons.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, skeleton)) = known.iter().find(|(text, _)| *text == given) {
             return Ok(Arc::clone(skeleton));
         }
         drop(known);
-        let template = self.engine.get_template(&self.source.path);
-        let (_, spans) = template
-            .and_then(|template| template.render_with_spans(context))
-            .map_err(|error| template_error(self.source, &error))?;
-        let skeleton = Skeleton::read(&given, &lines(&given, &spans, &self.source.text), metadata)
-            .map_err(|fault| at_line(self.source, fault.line, fault.why))?;
+        let lines = self.engine.lines(context)?;
+        let skeleton =
+            Skeleton::read(&given, &lines, metadata).map_err(|fault| self.engine.failed_at(fault.line, fault.why))?;
         let skeleton = Arc::new(skeleton);
         let mut known = self.skeletons.write().unwrap_or_else(PoisonError::into_inner);
         known.push((given, Arc::clone(&skeleton)));
         Ok(skeleton)
     }
-}
-
-/// The template's line of each line of its output: of the first character that is no blank.
-fn lines(given: &str, spans: &[OutputSpan], source: &str) -> Vec<usize> {
-    let mut lines = Vec::new();
-    let mut start = 0;
-    for line in given.split_inclusive('\n') {
-        let first = start + (line.len() - line.trim_start().len());
-        let index = spans.partition_point(|span| span.output_range().end <= first);
-        lines.push(spans.get(index).map_or(1, |span| {
-            let before = match span.kind() {
-                OutputSpanKind::Raw => first.saturating_sub(span.output_range().start),
-                _ => 0,
-            };
-            let from = span.source_range().start;
-            let passed = source.get(from..from + before).unwrap_or_default();
-            span.line() + passed.matches('\n').count()
-        }));
-        start += line.len();
-    }
-    lines
 }
 
 /// What tells one deployment of a stack from another: the template and the tags.
@@ -282,91 +228,6 @@ fn content_hash(body: &str, tags: &BTreeMap<String, String>) -> String {
         digest.update(value);
     }
     format!("{:x}", digest.finalize())
-}
-
-/// The values of one run of a template.
-#[derive(Default)]
-struct Holes(Vec<Tree>);
-
-fn holes<'s>(state: &'s mut State<'_, '_>) -> &'s mut Holes {
-    state.get_or_insert_extension_with(Holes::default)
-}
-
-/// Writes a hole for a value, and keeps the value.
-fn leave_hole(out: &mut Output, state: &mut State, value: &Value) -> Result<(), minijinja::Error> {
-    // Text of a macro has its holes already, and what is undefined is refused by the engine's own writer.
-    if value.is_safe() || value.is_undefined() {
-        return escape_formatter(out, state, value);
-    }
-    let tree = tree(value).map_err(|why| minijinja::Error::new(ErrorKind::InvalidOperation, why))?;
-    let holes = holes(state);
-    holes.0.push(tree);
-    Ok(skeleton::write_hole(holes.0.len() - 1, out)?)
-}
-
-fn tree(value: &Value) -> Result<Tree, &'static str> {
-    if let Some(text) = value.as_str() {
-        return if skeleton::is_torn(text) {
-            Err("what a macro wrote is joined to a text; write it alone")
-        } else {
-            Ok(Tree::text(text))
-        };
-    }
-    let inside = |value: Option<Value>| tree(&value.unwrap_or_default());
-    match value.kind() {
-        ValueKind::None => Ok(Tree::Null),
-        ValueKind::Bool => Ok(Tree::Bool(value.is_true())),
-        ValueKind::Number => value
-            .as_i64()
-            .map(Tree::Int)
-            .ok_or("a number that is no whole number of 64 bits"),
-        ValueKind::Seq | ValueKind::Iterable => {
-            let items = value.try_iter().map_err(|_| "a list that cannot be read")?;
-            items.map(|item| tree(&item)).collect::<Result<_, _>>().map(Tree::List)
-        }
-        ValueKind::Map => {
-            let keys = value.try_iter().map_err(|_| "a map that cannot be read")?;
-            keys.map(|key| {
-                let name = key.as_str().ok_or("a map with a key that is no text")?.to_owned();
-                Ok((name, inside(value.get_item(&key).ok())?))
-            })
-            .collect::<Result<_, _>>()
-            .map(Tree::Map)
-        }
-        _ => Err("a value that is no text, number, truth value, list or map"),
-    }
-}
-
-fn at_line(template: &Source, line: usize, why: String) -> RenderError {
-    RenderError::Template {
-        path: template.path.clone(),
-        line,
-        why,
-        text: template
-            .text
-            .lines()
-            .nth(line - 1)
-            .unwrap_or_default()
-            .trim_end()
-            .to_owned(),
-    }
-}
-
-/// The innermost cause, with the template's own line; the engine's long form would print variables.
-fn template_error(template: &Source, error: &minijinja::Error) -> RenderError {
-    let mut innermost = error;
-    while let Some(deeper) = std::error::Error::source(innermost).and_then(|source| source.downcast_ref()) {
-        innermost = deeper;
-    }
-    let line = innermost.line().or_else(|| error.line()).unwrap_or(1);
-    // The one message of the engine that shows operands.
-    let shows_no_value = |detail: &&str| !detail.starts_with("unable to calculate");
-    let detail = innermost
-        .detail()
-        .filter(shows_no_value)
-        .map(|detail| format!(": {detail}"))
-        .unwrap_or_default();
-    at_line(template, line, format!("{}{detail}", innermost.kind()))
 }
 
 #[cfg(test)]
