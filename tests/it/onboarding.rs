@@ -215,13 +215,16 @@ fn a_tenant_on_aws_is_removed_on_a_persons_word_only() {
     );
 }
 
-#[test]
-fn the_guide_has_this_tenants_values_in_each_format() {
+fn staging_guide() -> guide::Guide {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let sources = source::read_environment(root, "staging").unwrap();
     let environment = profile::validate(&sources).unwrap();
-    let guide = guide::guide(&environment.profile, &environment.tenants[0]);
-    insta::assert_snapshot!(guide::text(&guide), @"
+    guide::guide(&environment.profile, &environment.tenants[0])
+}
+
+#[test]
+fn the_guide_has_this_tenants_values_as_text() {
+    insta::assert_snapshot!(guide::text(&staging_guide()), @"
     Stream Okta's System Log to Oort: acme (staging)
     ================================================
 
@@ -287,7 +290,11 @@ fn the_guide_has_this_tenants_values_in_each_format() {
     - To stop the stream, deactivate it and then delete it. The event source
       aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging goes with it.
     ");
-    insta::assert_snapshot!(guide::markdown(&guide), @r#"
+}
+
+#[test]
+fn the_guide_has_this_tenants_values_as_markdown() {
+    insta::assert_snapshot!(guide::markdown(&staging_guide()), @r#"
     # Stream Okta's System Log to Oort: acme (staging)
 
     ## Before you start
@@ -336,9 +343,14 @@ fn the_guide_has_this_tenants_values_in_each_format() {
     - Okta repeats nothing that was missed. Tell your contact at Oort from when to when the stream was inactive, so that the gap can be filled from the System Log, which Okta keeps for 90 days.
     - To stop the stream, deactivate it and then delete it. The event source aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging goes with it.
     "#);
-    let page = guide::html(&guide);
+}
+
+#[test]
+fn the_guide_has_this_tenants_values_as_a_page() {
+    let page = guide::html(&staging_guide());
     let (head, rest) = page.split_once("<style>").unwrap();
     let (_, body) = rest.split_once("</style>").unwrap();
+    assert!(!page.contains("<script"));
     insta::assert_snapshot!(format!("{head}{body}"), @r#"
     <!doctype html>
     <html lang="en">

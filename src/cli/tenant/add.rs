@@ -91,12 +91,14 @@ impl Add {
         } else {
             return Err(self.missing());
         };
-        let path = add(global, &environment, &tenant).map_err(|failure| match is_asked {
-            true => failure.hint(format!(
+        let path = add(global, &environment, &tenant).map_err(|failure| {
+            if !is_asked {
+                return failure;
+            }
+            failure.hint(format!(
                 "nothing was written; the command with these answers is\n  {}",
                 command(&environment, &tenant)
-            )),
-            false => failure,
+            ))
         })?;
         let id = &tenant.id;
         output::line(format!("wrote {path}: Okta subdomain {}", tenant.subdomain));
