@@ -22,6 +22,7 @@ use serde::Serialize;
 pub use crate::deploy::check::suppression::{IDLE, Judge};
 
 use crate::deploy::check::cursor::{Cursor, Resource};
+use crate::deploy::check::policy::Statement;
 use crate::deploy::tree::Tree;
 use crate::model::name::TenantId;
 
@@ -123,14 +124,18 @@ struct Template<'a> {
     subject: &'a Subject<'a>,
     root: Cursor<'a>,
     resources: Vec<Resource<'a>>,
+    /// Of all policies.
+    statements: Vec<Statement<'a>>,
 }
 
 impl<'a> Template<'a> {
     fn new(subject: &'a Subject<'a>) -> Self {
         let root = Cursor::root(subject.template);
+        let resources = cursor::resources(&root);
         Self {
             subject,
-            resources: cursor::resources(&root),
+            statements: policy::statements(&resources),
+            resources,
             root,
         }
     }

@@ -1,6 +1,6 @@
 //! A template's values with their paths, and what intrinsic functions come to as far as a template tells.
 
-use std::borrow::Cow;
+use std::rc::Rc;
 
 use crate::deploy::check::Found;
 use crate::deploy::tree::Tree;
@@ -9,7 +9,19 @@ use crate::deploy::tree::Tree;
 #[derive(Clone)]
 pub struct Cursor<'t> {
     pub tree: &'t Tree,
-    path: Vec<Cow<'t, str>>,
+    /// How to come here; `None` at the root.
+    path: Option<Rc<Step<'t>>>,
+}
+
+/// The last step of a path. Paths share their beginnings, so that walking a template copies none.
+struct Step<'t> {
+    to: To<'t>,
+    before: Option<Rc<Step<'t>>>,
+}
+
+enum To<'t> {
+    Key(&'t str),
+    Index(usize),
 }
 
 /// A resource.
@@ -56,19 +68,20 @@ impl<'t> Resource<'t> {
 
 impl<'t> Cursor<'t> {
     pub fn root(tree: &'t Tree) -> Self {
-        Self { tree, path: Vec::new() }
+        Self { tree, path: None }
     }
 
-    fn step(&self, step: Cow<'t, str>, tree: &'t Tree) -> Self {
-        let mut path = Vec::with_capacity(self.path.len() + 1);
-        path.extend_from_slice(&self.path);
-        path.push(step);
-        Self { tree, path }
+    fn step(&self, to: To<'t>, tree: &'t Tree) -> Self {
+        let before = self.path.clone();
+        Self {
+            tree,
+            path: Some(Rc::new(Step { to, before })),
+        }
     }
 
     pub fn get(&self, key: &str) -> Option<Self> {
         let (key, value) = self.tree.entries().iter().find(|(found, _)| found == key)?;
-        Some(self.step(Cow::Borrowed(key), value))
+        Some(self.step(To::Key(key), value))
     }
 
     pub fn at(&self, path: &[&str]) -> Option<Self> {
@@ -76,15 +89,13 @@ impl<'t> Cursor<'t> {
     }
 
     pub fn entries(&self) -> Vec<(&'t str, Self)> {
-        let entry = |(key, value): &'t (String, Tree)| (key.as_str(), self.step(Cow::Borrowed(key), value));
+        let entry = |(key, value): &'t (String, Tree)| (key.as_str(), self.step(To::Key(key), value));
         self.tree.entries().iter().map(entry).collect()
     }
 
     pub fn items(&self) -> Vec<Self> {
         let items = self.tree.items().iter().enumerate();
-        items
-            .map(|(index, item)| self.step(Cow::Owned(index.to_string()), item))
-            .collect()
+        items.map(|(index, item)| self.step(To::Index(index), item)).collect()
     }
 
     /// A value where IAM and CloudFormation take one or a list, with each branch of `Fn::If`.
@@ -105,9 +116,12 @@ impl<'t> Cursor<'t> {
         text_of(self.tree)
     }
 
-    /// The last key of the path.
-    pub fn key(&self) -> &str {
-        self.path.last().map_or("", AsRef::as_ref)
+    /// The key under which the value stands; empty in a list.
+    pub fn key(&self) -> &'t str {
+        match self.path.as_deref() {
+            Some(Step { to: To::Key(key), .. }) => key,
+            _ => "",
+        }
     }
 
     /// This value and everything below it.
@@ -122,8 +136,18 @@ impl<'t> Cursor<'t> {
     }
 
     pub(super) fn found(&self, message: impl Into<String>) -> Found {
+        let mut path = Vec::new();
+        let mut next = self.path.as_deref();
+        while let Some(step) = next {
+            path.push(match step.to {
+                To::Key(key) => key.to_owned(),
+                To::Index(index) => index.to_string(),
+            });
+            next = step.before.as_deref();
+        }
+        path.reverse();
         Found {
-            path: self.path.iter().map(|step| step.clone().into_owned()).collect(),
+            path,
             message: message.into(),
         }
     }

@@ -31,7 +31,7 @@ const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 const EVENTS: &str = "events.amazonaws.com";
 
 fn queue_policy(template: &Template<'_>) -> Vec<Found> {
-    let sendings: Vec<Sending<'_>> = allowing(template)
+    let sendings: Vec<Sending<'_, '_>> = allowing(template)
         .filter(|statement| statement.services().iter().any(|service| service == EVENTS))
         .map(Sending::new)
         .filter(|send| send.is_to_queues(template))
@@ -61,14 +61,14 @@ fn destinations<'t>(rule: &Resource<'t>) -> Vec<Cursor<'t>> {
 }
 
 /// A statement that lets EventBridge do something with queues.
-struct Sending<'t> {
-    statement: Statement<'t>,
+struct Sending<'s, 't> {
+    statement: &'s Statement<'t>,
     sources: Vec<String>,
     queues: Vec<String>,
 }
 
-impl<'t> Sending<'t> {
-    fn new(statement: Statement<'t>) -> Self {
+impl<'s, 't> Sending<'s, 't> {
+    fn new(statement: &'s Statement<'t>) -> Self {
         let texts = |values: Vec<Cursor<'t>>| values.iter().map(Cursor::text).collect();
         Self {
             sources: texts(statement.required("aws:SourceArn")),

@@ -1,7 +1,7 @@
 //! That data is encrypted where it rests and on its way, and shown to nobody.
 
 use crate::deploy::check::cursor::{Cursor, Resource};
-use crate::deploy::check::policy::{Statement, statements};
+use crate::deploy::check::policy::Statement;
 use crate::deploy::check::{Found, Rule, Severity, Template};
 use crate::deploy::tree::Tree;
 
@@ -136,7 +136,8 @@ fn key_rotated(template: &Template<'_>) -> Vec<Found> {
 }
 
 fn tls_only(template: &Template<'_>) -> Vec<Found> {
-    let refused: Vec<String> = statements(template)
+    let refused: Vec<String> = template
+        .statements
         .iter()
         .filter(|statement| {
             let effect = statement.at.get("Effect").map(|effect| effect.text());

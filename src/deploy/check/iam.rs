@@ -71,7 +71,7 @@ fn action_wildcard(template: &Template<'_>) -> Vec<Found> {
         }
         for action in statement.actions() {
             let name = action.text();
-            if has_wildcard(&name) && !is_account_keeping_its_key(&statement, &name) {
+            if has_wildcard(&name) && !is_account_keeping_its_key(statement, &name) {
                 found.push(action.found(format!("the action `{name}` is a wildcard")));
             }
         }
@@ -97,7 +97,7 @@ fn resource_wildcard(template: &Template<'_>) -> Vec<Found> {
         }
         for resource in statement.resources() {
             let name = resource.text();
-            if has_wildcard(&name) && !is_wildcard_admitted(&statement, &name) {
+            if has_wildcard(&name) && !is_wildcard_admitted(statement, &name) {
                 let actions: Vec<String> = statement.actions().iter().map(Cursor::text).collect();
                 found.push(resource.found(format!(
                     "`{}` is allowed on the wildcard `{name}`",

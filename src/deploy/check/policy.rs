@@ -1,6 +1,6 @@
 //! Policy documents as IAM reads them: the statements of a template, wherever they stand.
 
-use crate::deploy::check::cursor::{Cursor, Part, parts, segments};
+use crate::deploy::check::cursor::{Cursor, Part, Resource, parts, segments};
 use crate::deploy::check::{Found, Template};
 use crate::deploy::tree::Tree;
 
@@ -30,10 +30,10 @@ pub struct Condition<'t> {
     pub values: Vec<Cursor<'t>>,
 }
 
-/// Every statement of every document in a template.
-pub fn statements<'a>(template: &Template<'a>) -> Vec<Statement<'a>> {
+/// Every statement of every document in a template's resources.
+pub fn statements<'a>(resources: &[Resource<'a>]) -> Vec<Statement<'a>> {
     let mut found = Vec::new();
-    for resource in &template.resources {
+    for resource in resources {
         resource.at.walk(&mut |at| {
             let Some(statements) = at.get("Statement") else { return };
             for statement in statements.many() {
@@ -57,10 +57,9 @@ pub fn statements<'a>(template: &Template<'a>) -> Vec<Statement<'a>> {
 }
 
 /// The statements that allow something.
-pub fn allowing<'a>(template: &Template<'a>) -> impl Iterator<Item = Statement<'a>> {
-    statements(template)
-        .into_iter()
-        .filter(|statement| statement.at.get("Effect").is_none_or(|effect| effect.text() != "Deny"))
+pub fn allowing<'s, 'a>(template: &'s Template<'a>) -> impl Iterator<Item = &'s Statement<'a>> {
+    let statements = template.statements.iter();
+    statements.filter(|statement| statement.at.get("Effect").is_none_or(|effect| effect.text() != "Deny"))
 }
 
 impl<'t> Statement<'t> {

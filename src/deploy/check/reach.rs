@@ -127,7 +127,7 @@ fn own_objects(template: &Template<'_>) -> Vec<Found> {
     for statement in allowing(template) {
         for resource in statement.resources() {
             let text = resource.text();
-            if !(is_own(template, tenant, &statement, &text) || is_shared(template, &statement, &text)) {
+            if !(is_own(template, tenant, statement, &text) || is_shared(template, statement, &text)) {
                 found.push(resource.found(format!("`{text}` is not the tenant's own")));
             }
         }

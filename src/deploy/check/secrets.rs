@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::RegexSet;
+use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use crate::deploy::check::cursor::Cursor;
 use crate::deploy::check::{Admitted, Found, Rule, Severity, Template};
@@ -61,7 +61,9 @@ const LOOKS: [(&str, &str); 12] = [
 ];
 
 static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
-    let patterns = RegexSet::new(LOOKS.iter().map(|(_, pattern)| pattern));
+    let patterns = RegexSetBuilder::new(LOOKS.iter().map(|(_, pattern)| pattern))
+        .unicode(false)
+        .build();
     // A pattern that does not compile fails the tests of this module.
     patterns.unwrap_or_else(|_| RegexSet::empty())
 });
@@ -70,7 +72,7 @@ fn secrets(template: &Template<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     template.root.walk(&mut |at| match at.tree {
         Tree::Text(text) => {
-            let look = PATTERNS.matches(text).iter().next();
+            let look = PATTERNS.matches(text.as_bytes()).iter().next();
             found.extend(look.map(|index| at.found(format!("this looks like {}", LOOKS[index].0))));
         }
         Tree::Map(_) => {
@@ -121,6 +123,13 @@ fn is_secret(name: &str) -> bool {
         "secretstring",
     ];
     const KEYS: [&str; 6] = ["api", "access", "secret", "private", "signing", "shared"];
+    let lower = name.to_ascii_lowercase();
+    if !["pass", "secret", "token", "credential", "key"]
+        .iter()
+        .any(|part| lower.contains(part))
+    {
+        return false;
+    }
     let words = words(name);
     match &words[..] {
         [.., kind, last] if last == "key" && KEYS.contains(&kind.as_str()) => true,
