@@ -206,7 +206,7 @@ fn report(failure: &Failure) -> ExitCode {
 impl Command {
     async fn run(self, global: &Global) -> Outcome {
         match self {
-            Self::Tenant(verb) => verb.run(global),
+            Self::Tenant(verb) => verb.run(global).await,
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
             Self::Check(verb) => verb.run(global),

@@ -24,13 +24,13 @@ pub enum Tenant {
 }
 
 impl Tenant {
-    pub fn run(self, global: &Global) -> Outcome {
+    pub async fn run(self, global: &Global) -> Outcome {
         match self {
             Self::Add(verb) => verb.run(global),
             Self::List(verb) => verb.run(global),
             Self::Show(verb) => verb.run(global),
             Self::Guide(verb) => verb.run(global),
-            Self::Remove(verb) => verb.run(global),
+            Self::Remove(verb) => verb.run(global).await,
         }
     }
 }

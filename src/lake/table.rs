@@ -67,6 +67,28 @@ impl Lake {
         }
     }
 
+    /// How many rows the table has, by its newest snapshot; 0 before the first write.
+    pub async fn rows(&self) -> Result<u64> {
+        let table = self.load().await?;
+        let snapshot = table.as_ref().and_then(|table| table.metadata().current_snapshot());
+        let Some(snapshot) = snapshot else { return Ok(0) };
+        snapshot
+            .summary()
+            .additional_properties
+            .get("total-records")
+            .and_then(|rows| rows.parse().ok())
+            .ok_or_else(|| Error::new(Kind::Invalid, "count the rows of the Activity table"))
+    }
+
+    /// Takes the table out of the catalog, and leaves its files as they are. What is not there is no failure.
+    pub async fn forget(&self) -> Result<()> {
+        let failed = failed("take the Activity table out of the catalog");
+        if self.catalog.table_exists(&self.ident).await.map_err(&failed)? {
+            self.catalog.drop_table(&self.ident).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
     /// The table as it is now, made when there is none. Two callers at once get the same table.
     pub async fn load_or_create(&self) -> Result<Table> {
         if let Some(table) = self.load().await? {

@@ -116,6 +116,11 @@ impl LocalQueue {
         })
     }
 
+    /// Closes the file, which leaves everything in it and nothing beside it unless another process has it open too.
+    pub async fn close(self) {
+        self.pool.close().await;
+    }
+
     /// Puts messages into the queue, all or none. They are durable when this returns.
     pub async fn send(&self, bodies: &[String]) -> Result<()> {
         let op = || format!("send to the queue {}", self.name);

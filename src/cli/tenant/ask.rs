@@ -20,9 +20,14 @@ impl Dialogue<'_> {
             }
             match parse(answer.trim()) {
                 Ok(value) => return Ok(Some(value)),
-                Err(why) => writeln!(self.output, "  {why}")?,
+                Err(why) => self.tell(&why)?,
             }
         }
+    }
+
+    /// Tells something about the answer before.
+    pub fn tell(&mut self, what: &str) -> io::Result<()> {
+        writeln!(self.output, "  {what}")
     }
 }
 

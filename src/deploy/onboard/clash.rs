@@ -21,21 +21,26 @@ impl<'s> Claims<'s> {
             let Some((claim, at)) = claim(&source.text) else {
                 continue;
             };
-            if let Some((path, first)) = self.owners.get(&claim) {
-                let (subdomain, integration) = &claim;
+            if let Some(what) = self.taken(&claim.0, &claim.1) {
                 problems.0.push(Problem {
                     path: source.path.clone(),
                     at,
-                    what: format!(
-                        "Okta subdomain {subdomain} with integration ID {integration} belongs to {path}:{} already, and to one tenant only",
-                        first.line
-                    ),
+                    what,
                     line: source.text.lines().nth(at.line - 1).unwrap_or_default().to_owned(),
                 });
             } else {
                 self.owners.insert(claim, (&source.path, at));
             }
         }
+    }
+
+    /// Says whose the event source is, when it is somebody's.
+    pub fn taken(&self, subdomain: &str, integration: &str) -> Option<String> {
+        let (path, at) = self.owners.get(&(subdomain.to_owned(), integration.to_owned()))?;
+        Some(format!(
+            "Okta subdomain {subdomain} with integration ID {integration} belongs to {path}:{} already, and to one tenant only",
+            at.line
+        ))
     }
 }
 

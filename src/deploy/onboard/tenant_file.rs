@@ -1,9 +1,10 @@
 //! The file of a new tenant, written from answers. Pure.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use crate::deploy::emit;
 use crate::deploy::tree::Tree;
+use crate::deploy::{emit, rules};
 use crate::model::name::{IntegrationId, OktaSubdomain, TenantId};
 
 /// What is known of a new tenant.
@@ -29,12 +30,36 @@ impl NewRoute {
     /// `name,severity,endpoint`, such as `soc,high,soc@acme.example`.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.splitn(3, ',').map(str::trim).collect::<Vec<_>>()[..] {
-            [name, severity, endpoint] => Ok(Self {
-                name: name.to_owned(),
-                minimum_severity: severity.to_owned(),
-                endpoint: endpoint.to_owned(),
-            }),
+            [name, severity, endpoint] => {
+                let route = Self {
+                    name: name.to_owned(),
+                    minimum_severity: severity.to_owned(),
+                    endpoint: endpoint.to_owned(),
+                };
+                route.check().map(|()| route)
+            }
             _ => Err("write name,severity,endpoint, as in soc,high,soc@acme.example".to_owned()),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !rules::is_route_name(&self.name) {
+            Err(format!(
+                "{:?} is no name of a route: 1 to 32 letters and digits",
+                self.name
+            ))
+        } else if rules::severities_from(&self.minimum_severity).is_empty() {
+            Err(format!(
+                "{:?} is no severity: informational, low, medium, high or critical",
+                self.minimum_severity
+            ))
+        } else {
+            rules::endpoint(self.protocol(), &self.endpoint).map_err(|_| {
+                format!(
+                    "{:?} is no e-mail address, and no address that starts with https://",
+                    self.endpoint
+                )
+            })
         }
     }
 
@@ -47,18 +72,27 @@ impl NewRoute {
     }
 }
 
+/// As [`NewRoute::parse`] takes it.
+impl fmt::Display for NewRoute {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{},{},{}", self.name, self.minimum_severity, self.endpoint)
+    }
+}
+
 /// The subdomain in what a person pasted: the subdomain, or an address of the org's pages.
 pub fn subdomain(text: &str) -> Result<OktaSubdomain, String> {
     let bare = text.trim().to_ascii_lowercase();
     let host = bare
         .trim_start_matches("https://")
         .trim_start_matches("http://")
-        .split(['/', ':', '?'])
+        .split(['/', ':', '?', '#'])
         .next()
         .unwrap_or_default();
     let label = match host.split_once('.') {
         None => host,
-        Some((label, "okta.com" | "oktapreview.com" | "okta-emea.com")) => label.trim_end_matches("-admin"),
+        Some((label, "okta.com" | "oktapreview.com" | "okta-emea.com" | "okta-gov.com" | "okta.mil")) => {
+            label.strip_suffix("-admin").unwrap_or(label)
+        }
         Some(_) => {
             return Err(format!(
                 "{host} is no address of an Okta org; a custom domain hides the subdomain, which Okta shows under Settings > Account"
@@ -152,7 +186,15 @@ mod tests {
         tags:
           owner: "the: team"
         "#);
-        assert!(NewRoute::parse("soc@acme.example").is_err());
+        for bad in [
+            "soc@acme.example",
+            "so c,high,soc@acme.example",
+            "soc,urgent,soc@acme.example",
+            "soc,high,nobody",
+            "soc,high,http://acme.example",
+        ] {
+            assert!(NewRoute::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -162,6 +204,7 @@ mod tests {
             ("Acme.okta.com", "acme"),
             ("https://acme-admin.okta.com/admin/dashboard", "acme"),
             (" https://acme-dev.oktapreview.com ", "acme-dev"),
+            ("acme-admin-admin.okta.com#top", "acme-admin"),
         ] {
             assert_eq!(subdomain(pasted).unwrap().as_str(), expected);
         }
