@@ -195,7 +195,6 @@ fn tenants(sources: &SourceSet, below: &Below<'_>, problems: &mut Problems) -> V
         })
         .collect();
     let mut sources_of: HashMap<EventSourceName, TenantId> = HashMap::new();
-    let mut owners: HashMap<String, (TenantId, String)> = HashMap::new();
     let mut tenants = Vec::with_capacity(read.len());
     for (source, (placed, own)) in sources.tenants.iter().zip(read) {
         let mut reader = Reader::resumed(&source.path, &source.text, own);
@@ -208,32 +207,11 @@ fn tenants(sources: &SourceSet, below: &Below<'_>, problems: &mut Problems) -> V
                 );
             }
             sources_of.insert(placed.tenant.event_source.clone(), placed.tenant.id.clone());
-            check_endpoints(&mut reader, &placed, &mut owners);
             tenants.push(placed.tenant);
         }
         reader.finish(problems);
     }
     tenants
-}
-
-/// SNS keeps one subscription an endpoint and topic, and the tenants of an environment share one.
-fn check_endpoints(reader: &mut Reader<'_>, placed: &Placed, owners: &mut HashMap<String, (TenantId, String)>) {
-    let id = &placed.tenant.id;
-    for (route, at) in placed.tenant.notifications.iter().zip(&placed.endpoints) {
-        if let Some((tenant, name)) = owners.get(&route.endpoint) {
-            let owner = if tenant == id {
-                format!("route `{name}`")
-            } else {
-                format!("route `{name}` of tenant `{tenant}`")
-            };
-            reader.report(
-                *at,
-                format!("{owner} has this endpoint already, and a topic takes each endpoint once"),
-            );
-        } else {
-            owners.insert(route.endpoint.clone(), (id.clone(), route.name.clone()));
-        }
-    }
 }
 
 fn check_quota(reader: &mut Reader<'_>, root: &Node, profile: &Profile, tenants: usize) {

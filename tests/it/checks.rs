@@ -57,7 +57,7 @@ const PLANTED_IN_TENANT: &[(&str, &str, &str)] = &[
         "iam-action-wildcard",
     ),
     (
-        "                Resource: {{ shared(\"NotificationTopicArn\") }}",
+        "                Resource: {{ shared(\"DataBucketArn\") }}",
         "                Resource: \"*\"",
         "iam-resource-wildcard",
     ),
@@ -82,8 +82,8 @@ const PLANTED_IN_TENANT: &[(&str, &str, &str)] = &[
         "own-names-only",
     ),
     (
-        "        tenant: [{{ tenant.id }}]",
-        "        tenant: [all]",
+        "        Ref: FindingTopic",
+        "        Fn::ImportValue: findings-of-all",
         "own-findings-only",
     ),
     (
@@ -182,7 +182,6 @@ fn what_is_taken_out_is_missed() {
         ("RedrivePolicy", "dead-letter-queue"),
         ("iam:PassedToService", "pass-role-to-one-service"),
         ("UpdateReplacePolicy", "deletion-policy"),
-        ("FilterPolicy", "own-findings-only"),
         ("kms:ViaService", "own-objects-only"),
     ] {
         let mut sources = clean.clone();

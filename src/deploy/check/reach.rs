@@ -26,7 +26,7 @@ struct Shared {
     admitted: Admitted,
 }
 
-const SHARED: [Shared; 8] = [
+const SHARED: [Shared; 7] = [
     Shared {
         resource: "${import oort-{env}-DataBucketArn}",
         actions: &["s3:ListBucket"],
@@ -43,15 +43,6 @@ const SHARED: [Shared; 8] = [
         admitted: Admitted {
             what: "kms:Decrypt and kms:GenerateDataKey with the data key through a service",
             reason: "One key an environment; what may be read is decided by the service that holds it.",
-        },
-    },
-    Shared {
-        resource: "${import oort-{env}-NotificationTopicArn}",
-        actions: &["sns:Publish"],
-        condition: None,
-        admitted: Admitted {
-            what: "sns:Publish to the notification topic",
-            reason: "One topic an environment; own-findings-only keeps tenants apart at the subscriptions.",
         },
     },
     Shared {
@@ -203,7 +194,6 @@ mod tests {
                 "!Sub 'arn:aws:iam::${AWS::AccountId}:role/oort-staging-acme-x'",
                 "{}",
             ),
-            ("sns:Publish", "!ImportValue oort-staging-NotificationTopicArn", "{}"),
             (
                 "ecs:TagResource",
                 "!Sub 'arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:task/oort-staging/*'",
@@ -231,11 +221,7 @@ mod tests {
             ("sqs:SendMessage", "!Sub 'arn:aws:sqs:a:1:oort-staging-acme-*'", "{}"),
             ("sqs:SendMessage", "'arn:aws:sqs:a:1:oort-staging-globex-events'", "{}"),
             ("glue:UpdateTable", "'arn:aws:glue:a:1:table/db/globex_activity'", "{}"),
-            (
-                "sqs:SendMessage",
-                "!ImportValue oort-production-NotificationTopicArn",
-                "{}",
-            ),
+            ("sqs:SendMessage", "!ImportValue oort-production-AlarmTopicArn", "{}"),
         ] {
             let template = policy(action, resource, condition);
             assert_eq!(found("own-objects-only", &template).len(), 1, "{template}");

@@ -20,8 +20,6 @@ pub struct Below<'a> {
 pub struct Placed {
     pub tenant: Tenant,
     pub okta: At,
-    /// Of each route.
-    pub endpoints: Vec<At>,
 }
 
 /// The tenant of the file `path`; `None` when its names are missing or wrong.
@@ -49,7 +47,7 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &st
         None => below.profile,
     };
     let Layer { settings, tags } = layer(reader, &fields, layer_below);
-    let (notifications, endpoints) = routes(reader, &fields);
+    let notifications = routes(reader, &fields);
     let (id, (subdomain, integration_id), okta) = (id?, names?, okta?);
     let event_source = match EventSourceName::of(&subdomain, &integration_id) {
         Ok(name) => name,
@@ -70,7 +68,6 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &st
             tags,
         },
         okta: okta.at,
-        endpoints,
     })
 }
 
@@ -84,9 +81,8 @@ fn no_such_group(name: &str, below: &Below<'_>) -> String {
     }
 }
 
-fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Route>, Vec<At>) {
+fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
-    let mut places = Vec::new();
     for item in fields.list("notifications", reader) {
         let fields = reader.fields(item, "a notification route", shape::ROUTE);
         let mut text = |key: &str| fields.text(key, reader);
@@ -109,6 +105,13 @@ fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Route>, Vec<At>)
         }
         if let Err(why) = rules::endpoint(protocol, endpoint) {
             reader.report(endpoint_node.at, why);
+        } else if let Some(owner) = routes.iter().find(|route| route.endpoint == endpoint) {
+            // SNS keeps one subscription an endpoint and topic.
+            let what = format!(
+                "route `{}` has this endpoint already, and a topic takes each endpoint once",
+                owner.name
+            );
+            reader.report(endpoint_node.at, what);
         }
         routes.push(Route {
             name: name.to_owned(),
@@ -116,7 +119,6 @@ fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> (Vec<Route>, Vec<At>)
             endpoint: endpoint.to_owned(),
             severities: rules::severities_from(least),
         });
-        places.push(endpoint_node.at);
     }
-    (routes, places)
+    routes
 }
