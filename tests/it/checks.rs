@@ -158,7 +158,7 @@ fn what_is_planted_is_found_on_its_line() {
         };
         let line = template.text.lines().position(|line| line == *from);
         let line = line.unwrap_or_else(|| panic!("{from:?} is no line of {}", template.path)) + 1;
-        template.text = template.text.replacen(&format!("{from}\n"), &format!("{to}\n"), 1);
+        template.text = template.text.replacen(&format!("\n{from}\n"), &format!("\n{to}\n"), 1);
         let file = template.path.clone();
         let found = violations(&sources);
         let places: Vec<(&str, &str, usize)> = found
