@@ -210,6 +210,23 @@ fn a_replacement_takes_along_what_is_made_from_it_and_says_what_is_lost() {
 }
 
 #[test]
+fn a_change_in_place_that_the_service_refuses_is_told() {
+    let template = |group: &str, zone: &str| {
+        resources(&format!(
+            "  S:\n    Type: AWS::Scheduler::Schedule\n    Properties:\n      GroupName: {group}\n      ScheduleExpressionTimezone: {zone}\n"
+        ))
+    };
+    let notes = |group: &str, zone: &str| {
+        let mut found = changes(&template("one", "UTC"), &template(group, zone));
+        assert_eq!((found.len(), found[0].action), (1, Action::Update));
+        found.remove(0).notes
+    };
+    let expected = "CloudFormation tries to change GroupName in place, and the service refuses it; give the resource another logical ID.";
+    assert_eq!(notes("two", "UTC"), [expected]);
+    assert_eq!(notes("one", "Europe/Oslo"), [""; 0]);
+}
+
+#[test]
 fn every_format_tells_a_fleets_changes_and_exits_with_2() {
     let world = World::new();
     world.ok(&["render"]);

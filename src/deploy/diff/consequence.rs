@@ -121,6 +121,10 @@ pub fn of_update(change: &mut Change, before: &Tree, after: &Tree) {
         } else if is_in(kind.maybe_create_only) {
             property.replaces = true;
             change.action = change.action.max(Action::MaybeReplace);
+        } else if is_in(kind.refused) {
+            change.notes.push(format!(
+                "CloudFormation tries to change {path} in place, and the service refuses it; give the resource another logical ID."
+            ));
         }
     }
     if change.action >= Action::MaybeReplace {
