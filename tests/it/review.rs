@@ -165,6 +165,26 @@ fn what_means_the_same_is_no_change() {
             \"SqsManagedSseEnabled\": \"true\", \"DelaySeconds\": 10, \"QueueName\": {\"Fn::Join\": [\"-\", [\"a\", \"b\"]]}}}
     }}";
     assert_eq!(changes(&before, after), []);
+    // Arguments of functions have an order also where lists have none.
+    let rule = |arn: &str| {
+        resources(&format!(
+            "  P:\n    Type: AWS::SQS::QueuePolicy\n    Properties:\n      PolicyDocument:\n        Statement:\n          - {{Action: [a], Resource: {arn}, Condition: {{ArnEquals: {{aws:SourceArn: {arn}}}}}}}\n"
+        ))
+    };
+    assert_eq!(changes(&rule("!GetAtt Q.Arn"), &rule("{'Fn::GetAtt': [Q, Arn]}")), []);
+    assert_eq!(
+        changes(&rule("!GetAtt Q.Arn"), &rule("{'Fn::GetAtt': [Arn, Q]}")).len(),
+        1
+    );
+    let alone = |statement: &str| {
+        resources(&format!(
+            "  P:\n    Type: AWS::SQS::QueuePolicy\n    Properties: {{PolicyDocument: {{Statement: {statement}}}}}\n"
+        ))
+    };
+    assert_eq!(
+        changes(&alone("{Sid: a, Action: b}"), &alone("[{Action: [b], Sid: a}]")),
+        []
+    );
     // The order of what is no set counts.
     let listed = |order: &str| {
         resources(&format!(
@@ -351,4 +371,62 @@ fn a_template_of_others_that_cannot_be_read_is_told_with_its_line() {
     };
     let error = compare::compare("test", "acme", Some("Resources:\n  A: [\n"), Some(&after)).unwrap_err();
     assert!(error.at.line >= 2, "{error:?}");
+}
+
+/// The same template as another tool may write it: keys sorted, numbers as texts, sets the other way round, attributes in
+/// their short form, single values where a list of one stood.
+fn rewritten(value: &Value, key: &str) -> Value {
+    match value {
+        Value::Number(number) => number.to_string().into(),
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(|item| rewritten(item, "")).collect();
+            if [
+                "Tags",
+                "Statement",
+                "Action",
+                "Resource",
+                "Service",
+                "Environment",
+                "Dimensions",
+            ]
+            .contains(&key)
+            {
+                items.reverse();
+                if items.len() == 1 && ["Statement", "Action", "Resource", "Service"].contains(&key) {
+                    return items.remove(0);
+                }
+            }
+            items.into()
+        }
+        Value::Object(entries) => entries
+            .iter()
+            .map(
+                |(key, value)| match (key.as_str(), value.as_array().map(Vec::as_slice)) {
+                    ("Fn::GetAtt", Some([Value::String(resource), Value::String(attribute)])) => {
+                        (key.clone(), format!("{resource}.{attribute}").into())
+                    }
+                    _ => (key.clone(), rewritten(value, key)),
+                },
+            )
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn every_shipped_stack_means_the_same_in_another_tools_words() {
+    let mut compared = 0;
+    for environment in source::environments(root()).unwrap() {
+        for file in source::golden_names(root(), &environment).unwrap() {
+            let golden = source::read_golden(root(), &environment, &file).unwrap().unwrap();
+            let value: serde_yaml::Value = serde_yaml::from_str(&golden).unwrap();
+            let other = rewritten(&serde_json::to_value(value).unwrap(), "");
+            assert_eq!(changes(&format!("{other:#}"), &golden), [], "{environment}/{file}");
+            // And one character more is seen.
+            let other = other.to_string().replacen("Retain", "Delete", 1);
+            assert_ne!(changes(&other, &golden), [], "{environment}/{file}");
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 9);
 }

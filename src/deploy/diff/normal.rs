@@ -119,16 +119,31 @@ fn at(tree: &Tree, place: &Place) -> Normal {
         Tree::Int(value) => one(Normal::Scalar(value.to_string()), place),
         Tree::Text(value) => one(Normal::Scalar(value.clone()), place),
         Tree::List(items) => list(items, place),
-        Tree::Map(entries) => match intrinsic(entries) {
-            Some(simple) => one(simple, place),
-            None => Normal::Map(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.clone(), at(value, &place.inside(key))))
-                    .collect(),
-            ),
+        // A policy may have one statement without a list around it.
+        Tree::Map(_) if place.key() == "Statement" => list(std::slice::from_ref(tree), place),
+        Tree::Map(entries) => match function_call(entries) {
+            Some(call) => one(call, place),
+            None => map(entries, place),
         },
     }
+}
+
+fn map(entries: &[(String, Tree)], place: &Place) -> Normal {
+    let entry = |(key, value): &(String, Tree)| (key.clone(), at(value, &place.inside(key)));
+    Normal::Map(entries.iter().map(entry).collect())
+}
+
+/// A call of an intrinsic function in its simplest form. The order of its arguments counts, wherever it stands.
+fn function_call(entries: &[(String, Tree)]) -> Option<Normal> {
+    let [(function, argument)] = entries else { return None };
+    if function != "Ref" && function != "Condition" && !function.starts_with("Fn::") {
+        return None;
+    }
+    intrinsic(entries).or_else(|| {
+        // A policy's `Condition` is a map of operators.
+        let is_call = function != "Condition" || matches!(argument, Tree::Text(_));
+        is_call.then(|| Normal::Map(BTreeMap::from([(function.clone(), normal(argument, None))])))
+    })
 }
 
 /// A single value where a list of one means the same.
