@@ -430,3 +430,15 @@ fn every_shipped_stack_means_the_same_in_another_tools_words() {
     }
     assert_eq!(compared, 9);
 }
+
+#[test]
+fn one_tenant_reads_no_file_of_another() {
+    let world = World::new();
+    world.ok(&["render"]);
+    std::fs::write(world.root().join("environments/local/tenants/globex.yaml"), "tenant: [").unwrap();
+    std::fs::write(world.root().join("snapshots/local/globex.yaml"), "Resources: [").unwrap();
+    for verb in [&["diff"][..], &["render", "--check"], &["check"], &["profile", "show"]] {
+        world.ok(&[verb, &["-e", "local", "-t", "acme"]].concat());
+    }
+    assert_eq!(world.run(&["diff", "-e", "local"]).status.code(), Some(3));
+}
