@@ -2,6 +2,8 @@
 //!
 //! Lives here: traits, the messages that cross them, and the one error type. Must not live here: any adapter, any decision.
 
+pub mod cloud;
+
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;

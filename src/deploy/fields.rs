@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number from `least` to `most`.
-    fn number(&mut self, node: &Node, name: &str, least: u32, most: u32) -> Option<u32> {
+    pub fn number(&mut self, node: &Node, name: &str, least: u32, most: u32) -> Option<u32> {
         let number = whole_number(node).filter(|n| (least..=most).contains(n));
         if number.is_none() {
             self.report(node.at, format!("`{name}` is a whole number from {least} to {most}"));

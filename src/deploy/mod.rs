@@ -1,5 +1,5 @@
-//! From files to stacks: sources -> profile -> rendered stack -> checks, and comparison with the golden files. Talks to no
-//! service.
+//! From files to stacks: sources -> profile -> rendered stack -> checks and comparisons, then plan and apply. What decides
+//! is pure; what asks AWS does it through ports.
 
 pub mod check;
 pub mod diff;
@@ -10,6 +10,7 @@ mod html;
 mod limits;
 pub mod lint;
 pub mod onboard;
+pub mod pace;
 pub mod problem;
 pub mod profile;
 pub mod render;
@@ -22,4 +23,5 @@ pub mod source;
 pub mod template;
 pub mod tree;
 mod wording;
+pub mod world;
 pub mod yaml;

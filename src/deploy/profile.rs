@@ -3,6 +3,7 @@
 
 pub mod origin;
 mod profile_file;
+pub mod rollout;
 mod settings_file;
 mod tenant_file;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use serde::Serialize;
 use crate::deploy::fields::Reader;
 use crate::deploy::problem::Problems;
 use crate::deploy::profile::profile_file::Defaults;
+use crate::deploy::profile::rollout::Rollout;
 use crate::deploy::profile::tenant_file::{Below, Placed};
 use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::yaml::{self, Node};
@@ -55,6 +57,9 @@ pub struct Profile {
     pub tags: BTreeMap<String, String>,
     /// How many event buses the account and region may have.
     pub event_buses: u32,
+    /// Says how a stack is deployed, and so never what is in it.
+    #[serde(skip)]
+    pub rollout: Rollout,
     pub suppressions: Vec<Suppression>,
 }
 

@@ -122,6 +122,56 @@ const QUOTAS: Key = optional(
     )]),
 );
 
+/// The least and the largest share of a wave, in percent.
+pub const WAVE_PERCENT: (u32, u32) = (1, 99);
+
+const ROLLOUT: Key = optional(
+    "rollout",
+    "How stacks are deployed.",
+    Shape::Map(&[
+        optional(
+            "approval",
+            "Whether a person has to approve each plan.",
+            Shape::Choice(&["required", "none"]),
+        ),
+        optional(
+            "canaries",
+            "Tenants whose stacks come before all others.",
+            Shape::List(&Shape::Text("^[a-z](-?[a-z0-9])+$")),
+        ),
+        optional(
+            "wave_percents",
+            "Up to which share of the tenants each wave goes, in percent, as in [10, 50]; the last wave takes the rest.",
+            Shape::List(&Shape::Number(WAVE_PERCENT.0, WAVE_PERCENT.1)),
+        ),
+        optional(
+            "concurrency",
+            "Stacks that CloudFormation works on at once.",
+            Shape::Number(1, 500),
+        ),
+        optional(
+            "tolerated_failures",
+            "How many stacks of a wave may fail before no more are started: a number in quotes, or a share as in 10%.",
+            Shape::Text("^[0-9]+%?$"),
+        ),
+        optional(
+            "soak_minutes",
+            "How long alarms and dead-letter queues are watched after a wave before the next begins.",
+            Shape::Number(0, 1_440),
+        ),
+        optional(
+            "calls_per_second",
+            "The rate at which each API of the account and region is called; throttling lowers it by itself.",
+            Shape::Number(1, 100),
+        ),
+        optional(
+            "silent_after_hours",
+            "A tenant whose last event is older than this stands out.",
+            Shape::Number(1, 336),
+        ),
+    ]),
+);
+
 /// A finding that is accepted.
 pub const SUPPRESSION: &[Key] = &[
     optional(
@@ -153,6 +203,7 @@ pub const DEFAULTS: &[Key] = &[
     LOGS,
     TAGS,
     QUOTAS,
+    ROLLOUT,
     SUPPRESSIONS,
 ];
 
@@ -203,6 +254,7 @@ pub const PROFILE: &[Key] = &[
     LOGS,
     TAGS,
     QUOTAS,
+    ROLLOUT,
     SUPPRESSIONS,
 ];
 

@@ -5,4 +5,5 @@ pub mod event;
 pub mod finding;
 pub mod loose;
 pub mod name;
+pub mod source;
 pub mod stack;

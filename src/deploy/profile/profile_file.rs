@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::deploy::fields::{Fields, Reader};
+use crate::deploy::profile::rollout::{Rollout, rollout};
 use crate::deploy::profile::settings_file::{event_buses, settings, suppressions, tags};
 use crate::deploy::profile::{Layer, Profile, Settings, Suppression, Target};
 use crate::deploy::yaml::Node;
@@ -17,6 +18,7 @@ const EVENT_BUSES: u32 = 100;
 pub struct Defaults {
     pub layer: Layer,
     pub event_buses: u32,
+    pub rollout: Rollout,
     pub suppressions: Vec<Suppression>,
 }
 
@@ -29,6 +31,7 @@ impl Defaults {
                 tags: BTreeMap::new(),
             },
             event_buses: EVENT_BUSES,
+            rollout: Rollout::default(),
             suppressions: Vec::new(),
         }
     }
@@ -41,6 +44,7 @@ pub fn defaults(reader: &mut Reader<'_>, root: &Node) -> Defaults {
     Defaults {
         layer: layer(reader, &fields, &none.layer),
         event_buses: event_buses(reader, &fields, none.event_buses),
+        rollout: rollout(reader, &fields, &none.rollout),
         suppressions: suppressions(reader, &fields),
     }
 }
@@ -106,6 +110,7 @@ pub fn profile(
     });
     let Layer { settings, tags } = layer(reader, &fields, &defaults.layer);
     let event_buses = event_buses(reader, &fields, defaults.event_buses);
+    let rollout = rollout(reader, &fields, &defaults.rollout);
     let mut accepted = defaults.suppressions.clone();
     accepted.extend(suppressions(reader, &fields));
     let (subnets, security_groups) = network?;
@@ -121,6 +126,7 @@ pub fn profile(
         settings,
         tags,
         event_buses,
+        rollout,
         suppressions: accepted,
     })
 }
