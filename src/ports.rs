@@ -159,6 +159,15 @@ pub trait Leases: Send + Sync {
     async fn acquire(&self, role: &str) -> Result<Option<LeaseGuard>>;
 }
 
+/// The durable record of a long operation, line by line, so that the same command can go on where it was killed. One
+/// process at a time holds it.
+pub trait Journal: Send + Sync {
+    /// Every line so far, in order. A line that a killed process did not write to its end is not among them.
+    fn lines(&self) -> Result<Vec<String>>;
+    /// Adds a line; durable once it returned.
+    fn append(&self, line: &str) -> Result<()>;
+}
+
 /// Where the program learns what time it is.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;

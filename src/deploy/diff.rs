@@ -9,7 +9,7 @@ pub mod normal;
 mod prune;
 pub mod types;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What changes in one stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,21 +21,21 @@ pub struct StackDiff {
 }
 
 /// A change of one resource, of a section of the template, or of the whole stack.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Change {
     pub subject: Subject,
     pub action: Action,
     pub properties: Vec<PropertyChange>,
     pub data: DataEffect,
     /// The replaced resource that takes this one along.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because_of: Option<String>,
     /// What a reviewer should know besides.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
 pub enum Subject {
     Stack,
@@ -52,7 +52,7 @@ pub enum Subject {
 }
 
 /// What CloudFormation does. From the mildest to the gravest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
     Create,
@@ -64,7 +64,7 @@ pub enum Action {
 }
 
 /// What becomes of what a resource holds. From the mildest to the gravest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataEffect {
     /// The resource holds nothing, or stays.
@@ -77,17 +77,17 @@ pub enum DataEffect {
 }
 
 /// A value that differs. A list whose order means nothing differs by its items.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PropertyChange {
     /// Keys joined by dots; a named item of a list in brackets.
     pub path: String,
     /// In one line; absent where there was none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Whether this is what makes CloudFormation replace the resource.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaces: bool,
 }
 

@@ -7,6 +7,7 @@ pub mod catalog;
 mod chunk;
 pub mod clock;
 pub mod export;
+pub mod journal;
 pub mod lease;
 pub mod objects;
 pub mod pattern;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::deploy::diff::{Action, Change, DataEffect, StackDiff};
+use crate::model::name::TenantId;
 use crate::model::stack::StackSpec;
 
 /// What changes in the stacks of one or more environments.
@@ -47,13 +48,18 @@ pub type OwnNames = Vec<(String, &'static str)>;
 
 /// The names that a stack alone has.
 pub fn own_names(stack: &StackSpec) -> OwnNames {
-    let Some(tenant) = &stack.tenant else {
+    own_names_of(stack.name.as_str(), stack.tenant.as_ref().map(TenantId::as_str))
+}
+
+/// The same for a stack that is known by name.
+pub fn own_names_of(stack: &str, tenant: Option<&str>) -> OwnNames {
+    let Some(tenant) = tenant else {
         return OwnNames::new();
     };
     let mut names = vec![
-        (stack.name.to_string(), "<stack>"),
-        (tenant.as_str().replace('-', "_"), "<tenant>"),
-        (tenant.to_string(), "<tenant>"),
+        (stack.to_owned(), "<stack>"),
+        (tenant.replace('-', "_"), "<tenant>"),
+        (tenant.to_owned(), "<tenant>"),
     ];
     names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
     names

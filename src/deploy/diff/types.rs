@@ -40,6 +40,11 @@ pub fn of(name: &str) -> Option<&'static ResourceType> {
     Some(&TYPES[index])
 }
 
+/// Every known type, by name.
+pub fn all() -> impl Iterator<Item = &'static ResourceType> {
+    TYPES.iter()
+}
+
 /// A type that holds nothing and has nothing but what its create-only properties say.
 const fn plain(
     name: &'static str,
