@@ -1,6 +1,7 @@
 //! From files to stacks: sources -> profile -> rendered stack -> checks and comparisons, then plan and apply. What decides
 //! is pure; what asks AWS does it through ports.
 
+pub mod apply;
 pub mod check;
 pub mod diff;
 pub mod emit;
@@ -10,6 +11,7 @@ pub mod guard;
 mod html;
 mod limits;
 pub mod lint;
+mod markdown;
 pub mod onboard;
 pub mod pace;
 pub mod plan;
@@ -25,6 +27,7 @@ mod skeleton;
 pub mod source;
 pub mod template;
 pub mod tree;
-mod wording;
+pub mod wording;
 pub mod world;
+mod xml;
 pub mod yaml;

@@ -112,9 +112,13 @@ pub enum StepAction {
     /// Only termination protection and the stack policy are missing.
     Protect,
     /// An update whose rollback failed is rolled back to its end; resources of `skip` are taken for rolled back.
-    ContinueRollback { skip: Vec<String> },
+    ContinueRollback {
+        skip: Vec<String>,
+    },
     /// Resources of `retain` stay although their deletion failed before.
-    Delete { retain: Vec<String> },
+    Delete {
+        retain: Vec<String>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,8 @@ use crate::deploy::pace::Pacer;
 use crate::deploy::plan::intent::{Intent, missing_exports};
 use crate::deploy::plan::order::{Candidate, waves};
 use crate::deploy::plan::{
-    Blocked, ChangeSetRef, Deployment, FORMAT, Late, Live, Plan, Purpose, Seen, Step, StepAction, change_set_name, review,
+    Blocked, ChangeSetRef, Deployment, FORMAT, Late, Live, Plan, Purpose, Seen, Step, StepAction, change_set_name,
+    review,
 };
 use crate::deploy::profile::rollout::Rollout;
 use crate::deploy::tree::Tree;
@@ -115,7 +116,12 @@ pub async fn plan<C: ReadStacks + ProposeStacks + ?Sized>(
             _ => work.push(draft),
         }
     }
-    let maker = Maker { clients, world, request, made };
+    let maker = Maker {
+        clients,
+        world,
+        request,
+        made,
+    };
     let mut outcomes = futures::stream::iter(work.iter().map(|draft| maker.step(draft))).buffer_unordered(AT_ONCE);
     while let Some(outcome) = outcomes.next().await {
         match outcome? {
@@ -170,7 +176,10 @@ pub struct Made(Mutex<Vec<ChangeSetRef>>);
 
 impl Made {
     fn add(&self, change_set: &ChangeSetRef) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(change_set.clone());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(change_set.clone());
     }
 
     pub fn take(&self) -> Vec<ChangeSetRef> {
@@ -207,7 +216,11 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
         }
         let before = match (&step.action, live) {
             (StepAction::Update, Some(live)) => {
-                let template = self.clients.pacer.call("GetTemplate", || self.clients.cloud.template(&live.id)).await?;
+                let template = self
+                    .clients
+                    .pacer
+                    .call("GetTemplate", || self.clients.cloud.template(&live.id))
+                    .await?;
                 Some(Deployment {
                     template,
                     tags: live.tags.clone(),
@@ -233,7 +246,10 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
                 Err(blocked) => return Ok(Outcome::Blocked(blocked)),
             };
             if let (ChangeSetState::Empty, Some(live)) = (&change_set.state, live) {
-                self.clients.pacer.call("DeleteChangeSet", || self.clients.cloud.drop_change_set(&change_set.id)).await?;
+                self.clients
+                    .pacer
+                    .call("DeleteChangeSet", || self.clients.cloud.drop_change_set(&change_set.id))
+                    .await?;
                 return Ok(Outcome::Unchanged(Seen {
                     stack: step.stack,
                     live: Live::of(live),
@@ -248,7 +264,9 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
         }
         let short = step.tenant.as_deref().unwrap_or("foundation");
         let guarded = review::guarded(&step.changes).into_iter();
-        step.allowed = guarded.filter(|id| review::is_allowed(&self.request.allowed, short, id)).collect();
+        step.allowed = guarded
+            .filter(|id| review::is_allowed(&self.request.allowed, short, id))
+            .collect();
         Ok(Outcome::Step(Box::new(step)))
     }
 
@@ -257,13 +275,20 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
             text: &draft.spec.body,
             tree: &|| draft.tree.clone(),
         };
-        let short = draft.spec.tenant.as_ref().map_or("foundation", |tenant| tenant.as_str());
+        let short = draft
+            .spec
+            .tenant
+            .as_ref()
+            .map_or("foundation", |tenant| tenant.as_str());
         let before = before.map(|deployment| deployment.template.as_str());
         compare(&self.request.environment, short, before, Some(&after))
             .map(|diff| diff.map(|diff| diff.changes).unwrap_or_default())
             .map_err(|error| Blocked {
                 stack: draft.spec.name.to_string(),
-                why: format!("line {} of the live template cannot be read: {}", error.at.line, error.why),
+                why: format!(
+                    "line {} of the live template cannot be read: {}",
+                    error.at.line, error.why
+                ),
                 way_out: "somebody else deployed it; have its template mended first".to_owned(),
             })
     }
@@ -275,8 +300,23 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
         };
         let deployment = deployment(spec);
         let adopts = self.request.adopts && kind == ChangeSetKind::Create;
-        let wanted = new_change_set(self.clients.templates, &self.request.id, &step.stack, kind, &deployment, adopts).await?;
-        let ready = ready(self.clients.cloud, self.clients.pacer, &wanted, self.request.pause, |made| self.made.add(made)).await;
+        let wanted = new_change_set(
+            self.clients.templates,
+            &self.request.id,
+            &step.stack,
+            kind,
+            &deployment,
+            adopts,
+        )
+        .await?;
+        let ready = ready(
+            self.clients.cloud,
+            self.clients.pacer,
+            &wanted,
+            self.request.pause,
+            |made| self.made.add(made),
+        )
+        .await;
         let blocked = |why: String| Blocked {
             stack: step.stack.clone(),
             why,
@@ -284,7 +324,9 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
         };
         match ready {
             Ok(change_set) => match &change_set.state {
-                ChangeSetState::Failed { reason } => Ok(Err(blocked(format!("CloudFormation refuses the change set: {reason}")))),
+                ChangeSetState::Failed { reason } => {
+                    Ok(Err(blocked(format!("CloudFormation refuses the change set: {reason}"))))
+                }
                 _ => Ok(Ok(change_set)),
             },
             Err(error) if error.kind == Kind::Invalid => Ok(Err(blocked(chain(&error)))),
@@ -373,7 +415,9 @@ pub async fn ready<C: ReadStacks + ProposeStacks + ?Sized>(
 pub async fn described<C: ReadStacks + ?Sized>(cloud: &C, pacer: &Pacer, id: &str) -> Result<ChangeSet, ports::Error> {
     let (mut change_set, mut next) = pacer.call("DescribeChangeSet", || cloud.change_set(id, None)).await?;
     while next.is_some() {
-        let (more, after) = pacer.call("DescribeChangeSet", || cloud.change_set(id, next.clone())).await?;
+        let (more, after) = pacer
+            .call("DescribeChangeSet", || cloud.change_set(id, next.clone()))
+            .await?;
         change_set.changes.extend(more.changes);
         next = after;
     }
@@ -388,12 +432,18 @@ pub async fn discard<C: ReadStacks + ProposeStacks + ?Sized>(
     change_sets: Vec<ChangeSetRef>,
 ) -> Result<(), ports::Error> {
     let one = |change_set: ChangeSetRef| async move {
-        pacer.call("DeleteChangeSet", || cloud.drop_change_set(&change_set.id)).await?;
+        pacer
+            .call("DeleteChangeSet", || cloud.drop_change_set(&change_set.id))
+            .await?;
         // With its change set gone, nobody can make a stack of it between this look and the next call.
-        let live = pacer.call("DescribeStacks", || cloud.stack(&change_set.stack_id)).await?;
+        let live = pacer
+            .call("DescribeStacks", || cloud.stack(&change_set.stack_id))
+            .await?;
         match live {
             Some(live) if live.status.phase() == Phase::Reviewed => {
-                pacer.call("DeleteStack", || cloud.drop_reviewed(&change_set.stack_id)).await
+                pacer
+                    .call("DeleteStack", || cloud.drop_reviewed(&change_set.stack_id))
+                    .await
             }
             _ => Ok(()),
         }

@@ -23,7 +23,12 @@ impl FileJournal {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let mut options = OpenOptions::new();
-        let mut file = options.read(true).append(true).create(true).open(path).map_err(failed)?;
+        let mut file = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path)
+            .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -36,7 +41,9 @@ impl FileJournal {
         }
         end_last_line(&mut file).map_err(failed)?;
         if let Some(folder) = path.parent() {
-            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed)?;
         }
         Ok(Self {
             name,

@@ -137,13 +137,7 @@ impl Fleet {
 /// The change without a stack's own names.
 fn general(change: &Change, own_names: &OwnNames) -> Change {
     let mut change = change.clone();
-    let rewrite = |text: &mut String| {
-        for (name, stands_for) in own_names {
-            if text.contains(name.as_str()) {
-                *text = replaced(text, name, stands_for);
-            }
-        }
-    };
+    let rewrite = |text: &mut String| *text = generalised(text, own_names);
     for property in &mut change.properties {
         rewrite(&mut property.path);
         property.before.iter_mut().for_each(rewrite);
@@ -151,6 +145,17 @@ fn general(change: &Change, own_names: &OwnNames) -> Change {
     }
     change.notes.iter_mut().for_each(rewrite);
     change
+}
+
+/// A text with what stands for a stack's own names in their place.
+pub fn generalised(text: &str, own_names: &OwnNames) -> String {
+    let mut general = text.to_owned();
+    for (name, stands_for) in own_names {
+        if general.contains(name.as_str()) {
+            general = replaced(&general, name, stands_for);
+        }
+    }
+    general
 }
 
 /// Replaces a name where it stands for itself, and not as a part of a longer word.

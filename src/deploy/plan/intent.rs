@@ -32,7 +32,10 @@ impl WaysOut {
 
 /// What a person may call a stack.
 fn names(spec: &StackSpec) -> [String; 2] {
-    let short = spec.tenant.as_ref().map_or_else(|| "foundation".to_owned(), ToString::to_string);
+    let short = spec
+        .tenant
+        .as_ref()
+        .map_or_else(|| "foundation".to_owned(), ToString::to_string);
     [spec.name.to_string(), short]
 }
 

@@ -25,7 +25,11 @@ pub fn waves(mut candidates: Vec<Candidate>, rollout: &Rollout, now: Timestamp) 
     let (foundations, tenants): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|one| one.tenant.is_none());
     let is_first = |one: &Candidate| {
         let is_urgent = one.expires.is_some_and(|expires| expires.duration_since(now) < URGENT);
-        is_urgent || one.tenant.as_ref().is_some_and(|tenant| rollout.canaries.contains(tenant))
+        is_urgent
+            || one
+                .tenant
+                .as_ref()
+                .is_some_and(|tenant| rollout.canaries.contains(tenant))
     };
     let all = tenants.len();
     let (first, mut rest): (Vec<_>, Vec<_>) = tenants.into_iter().partition(is_first);

@@ -92,7 +92,11 @@ fn unforeseen(said: &ResourceChange) -> Change {
         because_of: None,
         notes: vec![format!(
             "The templates do not show this; CloudFormation names {}.",
-            if said.targets.is_empty() { "no property".to_owned() } else { said.targets.join(", ") }
+            if said.targets.is_empty() {
+                "no property".to_owned()
+            } else {
+                said.targets.join(", ")
+            }
         )],
     };
     lay(&mut change, said);
@@ -186,10 +190,12 @@ pub fn is_allowed(allowed: &BTreeSet<String>, short: &str, id: &str) -> bool {
 /// The stack policy: what holds something is neither replaced nor deleted by an update, but for the resources of `allowed`.
 /// JSON.
 pub fn stack_policy(allowed: &[String]) -> String {
-    let held: Vec<&str> = types::all().filter(|known| known.holds != Holds::Nothing).map(|known| known.name).collect();
-    let mut statements = vec![
-        serde_json::json!({"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}),
-    ];
+    let held: Vec<&str> = types::all()
+        .filter(|known| known.holds != Holds::Nothing)
+        .map(|known| known.name)
+        .collect();
+    let mut statements =
+        vec![serde_json::json!({"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"})];
     let mut deny = serde_json::json!({
         "Effect": "Deny",
         "Action": ["Update:Replace", "Update:Delete"],

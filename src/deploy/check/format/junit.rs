@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use crate::deploy::check::format::Report;
 use crate::deploy::check::{IDLE, Rule, Violation, rules};
+use crate::deploy::xml::escape;
 
 /// All suites, in the order of the stacks; what belongs to no stack stands in the suite `profile`.
 pub fn junit(report: &Report) -> String {
@@ -110,23 +111,6 @@ fn line(violation: &Violation) -> String {
         .map(|id| format!(" {id}"))
         .unwrap_or_default();
     format!("{}{line}{resource}: {}", violation.file, violation.message)
-}
-
-/// A text within an element or in double quotes; characters that XML 1.0 cannot hold are replaced.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

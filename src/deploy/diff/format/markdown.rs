@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::deploy::diff::fleet::{Fleet, Group};
 use crate::deploy::diff::format::{headline, names, property_line, remarks, stacks, title, warnings};
+use crate::deploy::markdown::plain;
 use crate::deploy::wording::number;
 
 /// What a comment on GitHub takes, in characters.
@@ -66,12 +67,12 @@ fn block(group: &Group) -> String {
     }
     let mut out = format!(
         "**{}** in {}: {}\n",
-        text(&title(change)),
+        plain(&title(change)),
         stacks(group.stacks.len()),
-        text(&names(group, NAMES))
+        plain(&names(group, NAMES))
     );
     for remark in remarks(change).iter().take(LINES) {
-        let _ = writeln!(out, "- {}", text(&cut(remark)));
+        let _ = writeln!(out, "- {}", plain(&cut(remark)));
     }
     if !lines.is_empty() {
         let body = lines.join("\n");
@@ -97,26 +98,6 @@ fn fence(body: &str) -> String {
         longest = longest.max(run);
     }
     "`".repeat(longest + 1)
-}
-
-/// A text that means nothing to Markdown or HTML.
-fn text(plain: &str) -> String {
-    let mut out = String::with_capacity(plain.len());
-    for c in plain.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
