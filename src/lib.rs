@@ -12,6 +12,7 @@ pub mod deploy;
 pub mod lake;
 pub mod runtime;
 
+pub mod aws;
 pub mod local;
 pub mod sample;
 

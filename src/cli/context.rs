@@ -121,6 +121,12 @@ pub fn check_claims(global: &Global, sources: &SourceSet) -> Result<(), Failure>
     }
 }
 
+/// The profile of an environment, of whose tenants no file is read.
+pub fn profile_of(global: &Global, name: &str) -> Result<profile::Profile, Failure> {
+    let sources = source::read_shared(&global.root, name).map_err(not_found)?;
+    Ok(profile::validate(&sources).map_err(Failure::input)?.profile)
+}
+
 /// An environment's files, read and validated.
 pub struct Loaded {
     pub sources: SourceSet,
@@ -322,7 +328,7 @@ pub struct Run {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the front door for the names of runs")]
-fn run_name() -> String {
+pub fn run_name() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 

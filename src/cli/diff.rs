@@ -39,8 +39,9 @@ pub struct Diff {
     output: Option<PathBuf>,
 }
 
+/// How changes are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub enum Format {
     /// For a terminal; colours unless `NO_COLOR` is set.
     Text,
     /// For machines; `oort schema diff` prints its schema.
@@ -49,6 +50,16 @@ enum Format {
     Markdown,
     /// One page that needs nothing besides itself.
     Html,
+}
+
+/// The changes in a format.
+pub fn written(fleet: &Fleet, format: Format) -> String {
+    match format {
+        Format::Text => format::text::text(fleet),
+        Format::Json => format!("{:#}\n", format::json::json(fleet)),
+        Format::Markdown => format::markdown::markdown(fleet),
+        Format::Html => format::html::html(fleet),
+    }
 }
 
 /// What the rendered stacks are compared with.
@@ -67,12 +78,7 @@ impl Diff {
         for name in &environments {
             self.add(global, name, &mut fleet)?;
         }
-        let text = match self.format {
-            Format::Text => format::text::text(&fleet),
-            Format::Json => format!("{:#}\n", format::json::json(&fleet)),
-            Format::Markdown => format::markdown::markdown(&fleet),
-            Format::Html => format::html::html(&fleet),
-        };
+        let text = written(&fleet, self.format);
         match (&self.output, self.format) {
             (None, Format::Text) => output::coloured(&text),
             (path, _) => output::to_file_or_stdout(path.as_deref(), &text)

@@ -2,7 +2,9 @@
 //! in `output`, and every failure leaves by the same door with an exit code and a hint.
 
 mod activity;
+mod apply;
 mod check;
+mod cloud;
 mod compact;
 mod context;
 mod demo;
@@ -11,10 +13,14 @@ mod diff;
 mod findings;
 mod local;
 mod output;
+mod plan;
 mod profile;
 mod progress;
 mod refresh;
 mod render;
+mod retire;
+mod rollback;
+mod rollout_view;
 mod sample;
 mod schema;
 mod shell;
@@ -68,6 +74,11 @@ enum Command {
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
+    Plan(Box<plan::PlanVerb>),
+    Apply(Box<apply::ApplyVerb>),
+    Rollback(Box<rollback::Rollback>),
+    Prune(Box<retire::Prune>),
+    Destroy(Box<retire::Destroy>),
     #[command(subcommand)]
     Profile(profile::Profile),
     #[command(subcommand)]
@@ -126,6 +137,15 @@ impl Failure {
     fn unavailable(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self {
             exit: Exit::Unavailable,
+            error: error.into(),
+            hint: None,
+        }
+    }
+
+    /// A guard says no.
+    fn refused(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self {
+            exit: Exit::Refused,
             error: error.into(),
             hint: None,
         }
@@ -210,6 +230,11 @@ impl Command {
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
             Self::Check(verb) => verb.run(global),
+            Self::Plan(verb) => Box::pin(verb.run(global)).await,
+            Self::Apply(verb) => Box::pin(verb.run(global)).await,
+            Self::Rollback(verb) => Box::pin(verb.run(global)).await,
+            Self::Prune(verb) => Box::pin(verb.run(global)).await,
+            Self::Destroy(verb) => Box::pin(verb.run(global)).await,
             Self::Profile(verb) => verb.run(global),
             Self::Template(verb) => verb.run(global),
             Self::Schema(verb) => Ok(verb.run()),

@@ -146,6 +146,12 @@ fn shown(cell: &str, most: usize) -> String {
     text
 }
 
+/// What happens meanwhile, on standard error.
+pub fn progress(text: impl std::fmt::Display) {
+    // Nothing can be told when standard error is gone.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
 /// An error with its causes, then what to do next, on standard error.
 pub fn failure(error: &dyn Error, hint: Option<&str>) {
     let mut stderr = io::stderr().lock();

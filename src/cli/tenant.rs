@@ -1,7 +1,7 @@
 //! `oort tenant`: taking tenants on, looking at them, and letting them go.
 
 mod add;
-mod ask;
+pub mod ask;
 mod guide;
 mod list;
 mod remove;

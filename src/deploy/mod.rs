@@ -18,6 +18,7 @@ pub mod plan;
 pub mod problem;
 pub mod profile;
 pub mod propose;
+pub mod quota;
 pub mod render;
 pub mod resources;
 mod rules;

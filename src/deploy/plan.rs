@@ -4,6 +4,7 @@
 pub mod intent;
 pub mod moved;
 pub mod order;
+pub mod retire;
 pub mod review;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::deploy::diff::fleet::{Fleet, OwnNames, own_names_of};
 use crate::deploy::diff::{Change, StackDiff};
+use crate::deploy::profile::Profile;
 use crate::deploy::profile::rollout::Rollout;
 use crate::model::stack::{LiveStack, ResourceChange, StackStatus};
 
@@ -197,6 +199,25 @@ pub struct Blocked {
 }
 
 impl Plan {
+    /// A plan that does nothing yet.
+    pub fn empty(profile: &Profile, id: String, purpose: Purpose, made: Timestamp) -> Self {
+        Self {
+            format: FORMAT,
+            id,
+            purpose,
+            environment: profile.environment.to_string(),
+            account: profile.account_id.to_string(),
+            region: profile.region.to_string(),
+            made,
+            rollout: profile.rollout.clone(),
+            waves: Vec::new(),
+            steps: Vec::new(),
+            unchanged: Vec::new(),
+            waiting: Vec::new(),
+            blocked: Vec::new(),
+        }
+    }
+
     /// What is approved: a change of anything in the plan changes it. 64 hex digits.
     pub fn digest(&self) -> String {
         // A plan is made of texts, numbers and lists: to write it as JSON cannot fail.
@@ -207,6 +228,11 @@ impl Plan {
     /// The step of a stack.
     pub fn step(&self, stack: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.stack == stack)
+    }
+
+    /// Whether a person has to approve it: where the profile says so, and whenever stacks are deleted.
+    pub fn needs_approval(&self) -> bool {
+        self.rollout.needs_approval || matches!(self.purpose, Purpose::Prune | Purpose::Destroy)
     }
 
     /// The changes, the same in many stacks shown once.

@@ -15,10 +15,9 @@ use crate::deploy::pace::Pacer;
 use crate::deploy::plan::intent::{Intent, missing_exports};
 use crate::deploy::plan::order::{Candidate, waves};
 use crate::deploy::plan::{
-    Blocked, ChangeSetRef, Deployment, FORMAT, Late, Live, Plan, Purpose, Seen, Step, StepAction, change_set_name,
-    review,
+    Blocked, ChangeSetRef, Deployment, Late, Live, Plan, Purpose, Seen, Step, StepAction, change_set_name, review,
 };
-use crate::deploy::profile::rollout::Rollout;
+use crate::deploy::profile::Profile;
 use crate::deploy::tree::Tree;
 use crate::deploy::world::World;
 use crate::model::stack::{
@@ -45,11 +44,7 @@ pub struct Draft {
 pub struct Request {
     pub id: String,
     pub purpose: Purpose,
-    pub environment: String,
-    pub account: String,
-    pub region: String,
     pub now: Timestamp,
-    pub rollout: Rollout,
     /// Resources that may be replaced or deleted although they hold something: `EventQueue`, or `acme/EventQueue`.
     pub allowed: BTreeSet<String>,
     /// Whether new stacks take in resources that a former stack left.
@@ -63,6 +58,8 @@ pub struct Request {
 pub enum NoPlan {
     #[error("it would replace or delete what holds something:\n{}", .0.join("\n"))]
     Guarded(Vec<String>),
+    #[error("interrupted; what was made for the plan was dropped")]
+    Interrupted,
     #[error(transparent)]
     Port(#[from] ports::Error),
 }
@@ -85,27 +82,14 @@ enum Outcome {
 /// Makes the plan of these drafts. `made` collects every change set, so that whoever stops this in between can drop them.
 pub async fn plan<C: ReadStacks + ProposeStacks + ?Sized>(
     clients: &Clients<'_, C>,
+    profile: &Profile,
     world: &World,
     drafts: Vec<Draft>,
     request: &Request,
     made: &Made,
     on_step: &(dyn Fn() + Sync),
 ) -> Result<Plan, NoPlan> {
-    let mut plan = Plan {
-        format: FORMAT,
-        id: request.id.clone(),
-        purpose: request.purpose,
-        environment: request.environment.clone(),
-        account: request.account.clone(),
-        region: request.region.clone(),
-        made: request.now,
-        rollout: request.rollout.clone(),
-        waves: Vec::new(),
-        steps: Vec::new(),
-        unchanged: Vec::new(),
-        waiting: Vec::new(),
-        blocked: Vec::new(),
-    };
+    let mut plan = Plan::empty(profile, request.id.clone(), request.purpose, request.now);
     let mut candidates = Vec::new();
     let mut work = Vec::new();
     for draft in drafts {
@@ -118,6 +102,7 @@ pub async fn plan<C: ReadStacks + ProposeStacks + ?Sized>(
     }
     let maker = Maker {
         clients,
+        environment: profile.environment.as_str(),
         world,
         request,
         made,
@@ -147,7 +132,7 @@ pub async fn plan<C: ReadStacks + ProposeStacks + ?Sized>(
             });
         }
     }
-    plan.waves = waves(candidates, &request.rollout, request.now);
+    plan.waves = waves(candidates, &profile.rollout, request.now);
     let refused = refused(&plan, &request.allowed);
     if refused.is_empty() {
         Ok(plan)
@@ -189,6 +174,7 @@ impl Made {
 
 struct Maker<'a, C: ?Sized> {
     clients: &'a Clients<'a, C>,
+    environment: &'a str,
     world: &'a World,
     request: &'a Request,
     made: &'a Made,
@@ -281,7 +267,7 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
             .as_ref()
             .map_or("foundation", |tenant| tenant.as_str());
         let before = before.map(|deployment| deployment.template.as_str());
-        compare(&self.request.environment, short, before, Some(&after))
+        compare(self.environment, short, before, Some(&after))
             .map(|diff| diff.map(|diff| diff.changes).unwrap_or_default())
             .map_err(|error| Blocked {
                 stack: draft.spec.name.to_string(),

@@ -100,7 +100,8 @@ pub fn read_tenant(root: &Path, environment: &str, tenant: &TenantId) -> Result<
     })
 }
 
-fn read_shared(root: &Path, environment: &str) -> Result<SourceSet, SourceError> {
+/// What the tenants of an environment share, and no tenant.
+pub fn read_shared(root: &Path, environment: &str) -> Result<SourceSet, SourceError> {
     let folder = format!("environments/{environment}");
     if !root.join(&folder).join("profile.yaml").is_file() {
         let known = environments(root)?;

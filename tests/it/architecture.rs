@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lake", &["model", "ports"]),
     ("sample", &["model", "ports"]),
     ("local", &["model", "ports"]),
+    ("aws", &["model", "ports"]),
     ("runtime", &["model", "ports", "lake"]),
     (
         "cli",
@@ -23,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lake",
             "sample",
             "local",
+            "aws",
             "runtime",
         ],
     ),
@@ -43,6 +45,11 @@ const PURE: &[&str] = &[
     "deploy/emit.rs",
     "deploy/golden.rs",
     "deploy/check",
+    "deploy/plan",
+    "deploy/guard.rs",
+    "deploy/apply/judge.rs",
+    "deploy/apply/record.rs",
+    "deploy/apply/report",
 ];
 
 #[test]

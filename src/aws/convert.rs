@@ -1,0 +1,134 @@
+//! The SDK's types as the model's.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::primitives::DateTime;
+use aws_sdk_cloudformation::types as sdk;
+use jiff::Timestamp;
+
+use crate::model::stack::{
+    ChangeSet, ChangeSetState, Execution, LiveStack, Replacement, ResourceAction, ResourceChange, StackStatus,
+    StackSummary,
+};
+
+pub fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    let nanos = i32::try_from(at.subsec_nanos()).ok()?;
+    Timestamp::new(at.secs(), nanos).ok()
+}
+
+pub fn owned(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+pub fn live_stack(stack: &sdk::Stack) -> LiveStack {
+    let tags = stack.tags().iter();
+    let exports = stack.outputs().iter().filter_map(|output| {
+        let name = output.export_name()?.to_owned();
+        Some((name, owned(output.output_value())))
+    });
+    LiveStack {
+        id: owned(stack.stack_id()),
+        name: owned(stack.stack_name()),
+        status: StackStatus::new(stack.stack_status().map_or("", sdk::StackStatus::as_str)),
+        reason: stack.stack_status_reason().map(str::to_owned),
+        tags: tags
+            .map(|tag| (owned(tag.key()), owned(tag.value())))
+            .collect::<BTreeMap<_, _>>(),
+        exports: exports.collect(),
+        created: stack.creation_time().and_then(timestamp),
+        updated: stack.last_updated_time().and_then(timestamp),
+        is_protected: stack.enable_termination_protection().unwrap_or(false),
+    }
+}
+
+pub fn summary(stack: &sdk::StackSummary) -> StackSummary {
+    StackSummary {
+        id: owned(stack.stack_id()),
+        name: owned(stack.stack_name()),
+        status: StackStatus::new(stack.stack_status().map_or("", sdk::StackStatus::as_str)),
+        reason: stack.stack_status_reason().map(str::to_owned),
+    }
+}
+
+/// A change set with the changes of one page.
+pub fn change_set(answer: &DescribeChangeSetOutput) -> ChangeSet {
+    ChangeSet {
+        id: owned(answer.change_set_id()),
+        stack_id: owned(answer.stack_id()),
+        state: state(answer.status(), answer.status_reason()),
+        execution: execution(answer.execution_status()),
+        changes: answer
+            .changes()
+            .iter()
+            .filter_map(sdk::Change::resource_change)
+            .map(resource_change)
+            .collect(),
+    }
+}
+
+/// CloudFormation says in two ways that there is nothing to change, and calls both a failure.
+fn state(status: Option<&sdk::ChangeSetStatus>, reason: Option<&str>) -> ChangeSetState {
+    let reason = reason.unwrap_or_default();
+    let is_empty = reason.contains("didn't contain changes") || reason.contains("No updates are to be performed");
+    match status.map(sdk::ChangeSetStatus::as_str) {
+        Some("CREATE_COMPLETE") => ChangeSetState::Ready,
+        Some("FAILED") if is_empty => ChangeSetState::Empty,
+        Some("FAILED") => ChangeSetState::Failed {
+            reason: reason.to_owned(),
+        },
+        Some("DELETE_COMPLETE" | "DELETE_PENDING" | "DELETE_IN_PROGRESS" | "DELETE_FAILED") => ChangeSetState::Failed {
+            reason: "it was deleted".to_owned(),
+        },
+        _ => ChangeSetState::Pending,
+    }
+}
+
+fn execution(status: Option<&sdk::ExecutionStatus>) -> Execution {
+    match status.map(sdk::ExecutionStatus::as_str) {
+        Some("EXECUTE_IN_PROGRESS") => Execution::Started,
+        Some("EXECUTE_COMPLETE") => Execution::Complete,
+        Some("EXECUTE_FAILED") => Execution::Failed,
+        Some("OBSOLETE") => Execution::Obsolete,
+        _ => Execution::NotStarted,
+    }
+}
+
+fn resource_change(change: &sdk::ResourceChange) -> ResourceChange {
+    let mut targets: Vec<String> = change
+        .details()
+        .iter()
+        .filter_map(|detail| target(detail.target()?))
+        .collect();
+    if targets.is_empty() {
+        targets = change.scope().iter().map(|scope| scope.as_str().to_owned()).collect();
+    }
+    targets.sort();
+    targets.dedup();
+    ResourceChange {
+        id: owned(change.logical_resource_id()),
+        resource_type: owned(change.resource_type()),
+        action: match change.action().map(sdk::ChangeAction::as_str) {
+            Some("Add") => ResourceAction::Add,
+            Some("Modify") => ResourceAction::Modify,
+            Some("Remove") => ResourceAction::Remove,
+            Some("Import") => ResourceAction::Import,
+            _ => ResourceAction::Dynamic,
+        },
+        replacement: match change.replacement().map(sdk::Replacement::as_str) {
+            Some("True") => Replacement::Yes,
+            Some("Conditional") => Replacement::Conditional,
+            _ => Replacement::No,
+        },
+        policy_action: change.policy_action().map(|action| action.as_str().to_owned()),
+        targets,
+    }
+}
+
+fn target(target: &sdk::ResourceTargetDefinition) -> Option<String> {
+    let attribute = target.attribute()?.as_str();
+    Some(match target.name() {
+        Some(name) => format!("{attribute}.{name}"),
+        None => attribute.to_owned(),
+    })
+}

@@ -1,0 +1,249 @@
+//! Reads stacks from CloudFormation.
+
+use async_trait::async_trait;
+use aws_sdk_cloudformation::types as sdk;
+use aws_sdk_cloudformation::types::StackStatus::{CreateComplete, DeleteComplete, ImportComplete, UpdateComplete};
+use jiff::Timestamp;
+
+use crate::aws::Account;
+use crate::aws::convert::{change_set, live_stack, owned, summary, timestamp};
+use crate::aws::error::from_sdk;
+use crate::model::stack::{ChangeSet, FailedEvent, LiveStack, StackSummary};
+use crate::ports::cloud::{Detection, DriftedProperty, DriftedResource, Page, Quota, ReadStacks, StackResource};
+use crate::ports::{Error, Kind, Result};
+
+#[async_trait]
+impl ReadStacks for Account {
+    async fn stacks(&self, next: Option<String>) -> Result<Page<LiveStack>> {
+        let answer = self.cloudformation.describe_stacks().set_next_token(next).send().await;
+        let answer = answer.map_err(|error| from_sdk("cloudformation:DescribeStacks", error))?;
+        Ok(Page {
+            items: answer.stacks().iter().map(live_stack).collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
+    }
+
+    async fn stack(&self, name: &str) -> Result<Option<LiveStack>> {
+        let answer = self.cloudformation.describe_stacks().stack_name(name).send().await;
+        match answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStacks {name}"), error)) {
+            Ok(answer) => Ok(answer.stacks().first().map(live_stack)),
+            Err(error) if error.kind == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn restless(&self, next: Option<String>) -> Result<Page<StackSummary>> {
+        let at_rest = [CreateComplete, UpdateComplete, ImportComplete, DeleteComplete];
+        let restless = sdk::StackStatus::values()
+            .iter()
+            .map(|word| sdk::StackStatus::from(*word));
+        let answer = self
+            .cloudformation
+            .list_stacks()
+            .set_stack_status_filter(Some(restless.filter(|status| !at_rest.contains(status)).collect()))
+            .set_next_token(next)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| from_sdk("cloudformation:ListStacks", error))?;
+        Ok(Page {
+            items: answer.stack_summaries().iter().map(summary).collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
+    }
+
+    async fn template(&self, stack: &str) -> Result<String> {
+        let answer = self
+            .cloudformation
+            .get_template()
+            .stack_name(stack)
+            .template_stage(sdk::TemplateStage::Original)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:GetTemplate {stack}"), error))?;
+        Ok(owned(answer.template_body()))
+    }
+
+    async fn change_set(&self, id: &str, next: Option<String>) -> Result<(ChangeSet, Option<String>)> {
+        let answer = self
+            .cloudformation
+            .describe_change_set()
+            .change_set_name(id)
+            .set_next_token(next)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:DescribeChangeSet {id}"), error))?;
+        Ok((change_set(&answer), answer.next_token().map(str::to_owned)))
+    }
+
+    async fn failures(&self, stack_id: &str, next: Option<String>) -> Result<Page<FailedEvent>> {
+        let answer = self
+            .cloudformation
+            .describe_events()
+            .stack_name(stack_id)
+            .filters(sdk::EventFilter::builder().failed_events(true).build())
+            .set_next_token(next.clone())
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => Ok(Page {
+                items: answer.operation_events().iter().filter_map(operation_event).collect(),
+                next: answer.next_token().map(str::to_owned),
+            }),
+            // An endpoint that is older than this action.
+            Err(error) if is_unknown_action(&error) => self.failed_stack_events(stack_id, next).await,
+            Err(error) => Err(from_sdk(format!("cloudformation:DescribeEvents {stack_id}"), error)),
+        }
+    }
+
+    async fn resources(&self, stack: &str, next: Option<String>) -> Result<Page<StackResource>> {
+        let answer = self
+            .cloudformation
+            .list_stack_resources()
+            .stack_name(stack)
+            .set_next_token(next)
+            .send()
+            .await;
+        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:ListStackResources {stack}"), error))?;
+        let resource = |resource: &sdk::StackResourceSummary| StackResource {
+            id: owned(resource.logical_resource_id()),
+            resource_type: owned(resource.resource_type()),
+            physical_id: owned(resource.physical_resource_id()),
+        };
+        Ok(Page {
+            items: answer.stack_resource_summaries().iter().map(resource).collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
+    }
+
+    async fn quota(&self, quota: Quota) -> Result<u64> {
+        let Quota::Stacks = quota;
+        const OP: &str = "cloudformation:DescribeAccountLimits";
+        let answer = self.cloudformation.describe_account_limits().send().await;
+        let answer = answer.map_err(|error| from_sdk(OP, error))?;
+        let limits = answer.account_limits();
+        let limit = limits
+            .iter()
+            .find(|limit| limit.name() == Some("StackLimit"))
+            .and_then(sdk::AccountLimit::value);
+        limit
+            .and_then(|limit| u64::try_from(limit).ok())
+            .ok_or_else(|| Error::new(Kind::Unavailable, format!("{OP}: no StackLimit in the answer")))
+    }
+
+    async fn detect_drift(&self, stack: &str) -> Result<String> {
+        let answer = self.cloudformation.detect_stack_drift().stack_name(stack).send().await;
+        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:DetectStackDrift {stack}"), error))?;
+        Ok(owned(answer.stack_drift_detection_id()))
+    }
+
+    async fn detection(&self, id: &str) -> Result<Detection> {
+        let answer = self
+            .cloudformation
+            .describe_stack_drift_detection_status()
+            .stack_drift_detection_id(id)
+            .send()
+            .await;
+        let answer = answer
+            .map_err(|error| from_sdk(format!("cloudformation:DescribeStackDriftDetectionStatus {id}"), error))?;
+        Ok(
+            match answer.detection_status().map(sdk::StackDriftDetectionStatus::as_str) {
+                Some("DETECTION_COMPLETE") => Detection::Done,
+                Some("DETECTION_FAILED") => Detection::Failed(owned(answer.detection_status_reason())),
+                _ => Detection::Running,
+            },
+        )
+    }
+
+    async fn drifted(&self, stack: &str, next: Option<String>) -> Result<Page<DriftedResource>> {
+        let answer = self
+            .cloudformation
+            .describe_stack_resource_drifts()
+            .stack_name(stack)
+            .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Modified)
+            .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Deleted)
+            .set_next_token(next)
+            .send()
+            .await;
+        let answer =
+            answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStackResourceDrifts {stack}"), error))?;
+        Ok(Page {
+            items: answer.stack_resource_drifts().iter().map(drifted).collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
+    }
+}
+
+impl Account {
+    async fn failed_stack_events(&self, stack_id: &str, next: Option<String>) -> Result<Page<FailedEvent>> {
+        let answer = self
+            .cloudformation
+            .describe_stack_events()
+            .stack_name(stack_id)
+            .set_next_token(next)
+            .send()
+            .await;
+        let answer =
+            answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStackEvents {stack_id}"), error))?;
+        let failed = answer.stack_events().iter().filter_map(|event| {
+            let status = event.resource_status()?.as_str();
+            status.ends_with("_FAILED").then(|| FailedEvent {
+                resource: owned(event.logical_resource_id()),
+                resource_type: owned(event.resource_type()),
+                status: status.to_owned(),
+                reason: owned(event.resource_status_reason()),
+                at: event.timestamp().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
+            })
+        });
+        Ok(Page {
+            items: failed.collect(),
+            next: answer.next_token().map(str::to_owned),
+        })
+    }
+}
+
+fn is_unknown_action(
+    error: &aws_sdk_cloudformation::error::SdkError<
+        aws_sdk_cloudformation::operation::describe_events::DescribeEventsError,
+        aws_sdk_cloudformation::config::http::HttpResponse,
+    >,
+) -> bool {
+    use aws_sdk_cloudformation::error::ProvideErrorMetadata as _;
+    let code = error.code().unwrap_or_default();
+    matches!(code, "InvalidAction" | "UnknownOperationException" | "NotImplemented")
+}
+
+/// An event of a resource, a validation or a hook; CloudFormation gives the reason in a field of its own for each.
+fn operation_event(event: &sdk::OperationEvent) -> Option<FailedEvent> {
+    let reason = [
+        event.resource_status_reason(),
+        event.validation_status_reason(),
+        event.hook_status_reason(),
+    ];
+    let status = event.resource_status().map(sdk::ResourceStatus::as_str);
+    let status = status.or_else(|| event.validation_status().map(sdk::ValidationStatus::as_str));
+    let status = status.or_else(|| event.hook_status().map(sdk::HookStatus::as_str))?;
+    Some(FailedEvent {
+        resource: owned(event.logical_resource_id()),
+        resource_type: owned(event.resource_type()),
+        status: status.to_owned(),
+        reason: owned(reason.into_iter().flatten().next()),
+        at: event.timestamp().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
+    })
+}
+
+fn drifted(resource: &sdk::StackResourceDrift) -> DriftedResource {
+    let is_deleted = resource
+        .stack_resource_drift_status()
+        .is_some_and(|status| *status == sdk::StackResourceDriftStatus::Deleted);
+    let difference = |difference: &sdk::PropertyDifference| DriftedProperty {
+        path: owned(difference.property_path()),
+        expected: owned(difference.expected_value()),
+        actual: owned(difference.actual_value()),
+    };
+    DriftedResource {
+        id: owned(resource.logical_resource_id()),
+        resource_type: owned(resource.resource_type()),
+        is_deleted,
+        differences: resource.property_differences().iter().map(difference).collect(),
+    }
+}
