@@ -125,9 +125,7 @@ impl Make {
         let connected = connect(profile).await?;
         let world = world::sweep(&*connected.cloud, &connected.pacer).await?;
         let drafts = drafts(&loaded, &self.tenant, &world, &self.leave.ways_out())?;
-        let request = self
-            .leave
-            .request(profile, run_name(), Purpose::Deploy, self.wait.interval());
+        let request = self.leave.request(run_name(), Purpose::Deploy, self.wait.interval());
         let plan = make(&connected, &world, drafts, &request, profile).await?;
         write(&self.output, &plan)?;
         let text = written(&plan.fleet(), self.format);

@@ -57,9 +57,7 @@ impl Rollback {
                 drafts.push(Draft { spec, tree, intent });
             }
         }
-        let request = self
-            .leave
-            .request(&profile, run_name(), Purpose::Rollback, self.or.interval());
+        let request = self.leave.request(run_name(), Purpose::Rollback, self.or.interval());
         let plan = plan::make(&connected, &world, drafts, &request, &profile).await?;
         output::coloured(&written(&plan.fleet(), Format::Text));
         for step in applied.steps.iter().filter(|step| step.action == StepAction::Create) {
