@@ -168,9 +168,12 @@ impl From<ports::Error> for Failure {
         let (exit, hint) = match error.kind {
             Kind::Invalid | Kind::NotFound => (
                 Exit::Failed,
-                Some("what is stored is not what it must be; a repeat will not help, and nothing was changed"),
+                Some("a repeat will not help: mend what the cause names first"),
             ),
-            Kind::Denied => (Exit::Refused, None),
+            Kind::Denied => (
+                Exit::Refused,
+                Some("sign in again, or have the role allowed the call that is named"),
+            ),
             Kind::Conflict => (
                 Exit::Unavailable,
                 Some("another run was faster; run the same command again"),

@@ -5,7 +5,7 @@ use crate::deploy::apply::judge::{Goal, Verdict, root_cause};
 use crate::deploy::apply::record::{Cause, Stage, What};
 use crate::deploy::apply::report::Result as StackResult;
 use crate::deploy::apply::watcher::Watcher;
-use crate::deploy::apply::{Apply, Progress};
+use crate::deploy::apply::{Apply, Progress, is_our_work};
 use crate::deploy::plan::{ChangeSetRef, Late, Step, StepAction, review};
 use crate::deploy::propose::{chain, described, new_change_set, ready};
 use crate::deploy::world::World;
@@ -106,8 +106,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
     async fn change(&self, step: &Step, stage: Option<Stage>) -> Result<String, Halt> {
         if let Some(live) = self.world.stacks.get(&step.stack)
             && stage.is_none()
-            && step.content_hash.is_some()
-            && live.content_hash() == step.content_hash.as_deref()
+            && is_our_work(step, Some(live))
         {
             // An apply without this journal was here before.
             self.wait(step, &live.id, Goal::of(step)).await?;
