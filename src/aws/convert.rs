@@ -95,12 +95,15 @@ fn execution(status: Option<&sdk::ExecutionStatus>) -> Execution {
 }
 
 fn resource_change(change: &sdk::ResourceChange) -> ResourceChange {
-    let mut targets: Vec<String> = change
-        .details()
+    // What only may change because something it refers to is touched is left out: whether it does shows when it runs.
+    let is_sure = |detail: &&sdk::ResourceChangeDetail| detail.evaluation() != Some(&sdk::EvaluationType::Dynamic);
+    let details = change.details();
+    let mut targets: Vec<String> = details
         .iter()
+        .filter(is_sure)
         .filter_map(|detail| target(detail.target()?))
         .collect();
-    if targets.is_empty() {
+    if details.is_empty() {
         targets = change.scope().iter().map(|scope| scope.as_str().to_owned()).collect();
     }
     targets.sort();

@@ -210,7 +210,8 @@ pub struct ResourceChange {
     /// `ReplaceAndRetain`, `ReplaceAndSnapshot`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy_action: Option<String>,
-    /// The properties and attributes that change, such as `Properties.VisibilityTimeout` or `Tags`.
+    /// The properties and attributes that change for sure, such as `Properties.VisibilityTimeout` or `Tags`. What only may
+    /// change, because something that it refers to is touched, is not among them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<String>,
 }

@@ -23,7 +23,7 @@ pub fn overlay(mut changes: Vec<Change>, said: &[ResourceChange]) -> Vec<Change>
             .find(|change| matches!(&change.subject, Subject::Resource { id, .. } if *id == resource.id));
         match known {
             Some(change) => lay(change, resource),
-            None if is_tags_only(resource) => {}
+            None if is_follow_on(resource) => {}
             None => changes.push(unforeseen(resource)),
         }
     }
@@ -67,11 +67,11 @@ fn is_grave(said: &ResourceChange) -> bool {
     said.action == ResourceAction::Remove || said.replacement == Replacement::Yes
 }
 
-/// A stack's tags go on to its resources, so that each is touched whenever the content hash changes.
-fn is_tags_only(said: &ResourceChange) -> bool {
+/// A stack's tags go on to its resources, so that each is touched whenever the content hash changes; and with each, in
+/// CloudFormation's eyes, whatever refers to it.
+fn is_follow_on(said: &ResourceChange) -> bool {
     said.action == ResourceAction::Modify
-        && said.replacement == Replacement::No
-        && !said.targets.is_empty()
+        && said.replacement != Replacement::Yes
         && said.targets.iter().all(|target| target == "Tags")
 }
 
@@ -150,7 +150,7 @@ pub fn beyond(promised: &[ResourceChange], actual: &[ResourceChange]) -> Vec<Str
                 }
                 Some(promise) if promise.replacement == Replacement::Yes => said.action != ResourceAction::Remove,
                 Some(promise) => promise.action == said.action && said.replacement != Replacement::Yes,
-                None => is_tags_only(said),
+                None => is_follow_on(said),
             };
             (!is_kept).then(|| {
                 let what = match (said.action, said.replacement) {
