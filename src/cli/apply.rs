@@ -11,6 +11,7 @@ use crate::cli::context::profile_of;
 use crate::cli::plan;
 use crate::cli::rollout_view::View;
 use crate::cli::tenant::ask::Dialogue;
+use crate::cli::watch_sources;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::deploy::apply::report::{Report, junit, markdown, text};
 use crate::deploy::apply::{Apply, NotApplied};
@@ -25,6 +26,19 @@ pub struct ApplyVerb {
     /// The plan that `oort plan` wrote.
     #[arg(default_value = "plan.json")]
     plan: PathBuf,
+    /// Instead of a plan: create the stack of each tenant as soon as Okta has made its partner event source. Goes on until
+    /// Ctrl-C.
+    #[arg(long, requires = "environment", conflicts_with = "plan")]
+    watch_sources: bool,
+    /// With --watch-sources: look once, for a schedule.
+    #[arg(long, requires = "watch_sources")]
+    once: bool,
+    /// With --watch-sources: the seconds between two looks.
+    #[arg(long, requires = "watch_sources", value_name = "SECONDS", default_value_t = 60)]
+    every: u64,
+    /// With --watch-sources: the environment.
+    #[arg(long, short, requires = "watch_sources")]
+    environment: Option<String>,
     #[command(flatten)]
     how: How,
 }
@@ -90,6 +104,10 @@ enum ReportFormat {
 
 impl ApplyVerb {
     pub async fn run(self, global: &Global) -> Outcome {
+        if let (true, Some(environment)) = (self.watch_sources, &self.environment) {
+            let every = (!self.once).then(|| Duration::from_secs(self.every.max(1)));
+            return watch_sources::watch(global, environment, &self.how, every).await;
+        }
         let plan = plan::read(&self.plan)?;
         let profile = profile_of(global, &plan.environment)?;
         if (profile.account_id.as_str(), profile.region.as_str()) != (&*plan.account, &*plan.region) {
@@ -105,11 +123,20 @@ impl ApplyVerb {
 }
 
 impl How {
+    pub fn interval(&self) -> Duration {
+        self.wait.interval()
+    }
+
     /// Carries out a plan that a person approved.
     pub async fn carry_out(&self, global: &Global, connected: &Connected, profile: &Profile, plan: &Plan) -> Outcome {
+        self.approve(profile, plan)?;
+        self.carry_out_approved(global, connected, plan).await
+    }
+
+    /// Carries out a plan that needs no more approval.
+    pub async fn carry_out_approved(&self, global: &Global, connected: &Connected, plan: &Plan) -> Outcome {
         let folder = global.data.join("applies").join(&plan.environment);
         let journal = FileJournal::open(&folder.join(format!("{}.jsonl", plan.id)))?;
-        self.approve(profile, plan)?;
         // A rollback needs what was before, and asks for it here.
         let kept = folder.join(format!("{}.json", plan.id));
         plan::write(&kept, plan)?;
@@ -142,7 +169,7 @@ impl How {
     }
 
     /// Holds a plan back until a person has approved it.
-    fn approve(&self, profile: &Profile, plan: &Plan) -> Result<(), Failure> {
+    pub fn approve(&self, profile: &Profile, plan: &Plan) -> Result<(), Failure> {
         let digest = plan.digest();
         if let Some(word) = &self.approve {
             if word.len() >= 16 && digest.starts_with(word.as_str()) {

@@ -27,6 +27,7 @@ mod shell;
 mod template;
 mod tenant;
 mod up;
+mod watch_sources;
 
 use std::error::Error as StdError;
 use std::io::IsTerminal;
