@@ -21,6 +21,11 @@ pub fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
+/// A text that says something.
+fn given(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(str::to_owned)
+}
+
 pub fn live_stack(stack: &sdk::Stack) -> LiveStack {
     let tags = stack.tags().iter();
     let exports = stack.outputs().iter().filter_map(|output| {
@@ -31,7 +36,7 @@ pub fn live_stack(stack: &sdk::Stack) -> LiveStack {
         id: owned(stack.stack_id()),
         name: owned(stack.stack_name()),
         status: StackStatus::new(stack.stack_status().map_or("", sdk::StackStatus::as_str)),
-        reason: stack.stack_status_reason().map(str::to_owned),
+        reason: given(stack.stack_status_reason()),
         tags: tags
             .map(|tag| (owned(tag.key()), owned(tag.value())))
             .collect::<BTreeMap<_, _>>(),
@@ -47,7 +52,7 @@ pub fn summary(stack: &sdk::StackSummary) -> StackSummary {
         id: owned(stack.stack_id()),
         name: owned(stack.stack_name()),
         status: StackStatus::new(stack.stack_status().map_or("", sdk::StackStatus::as_str)),
-        reason: stack.stack_status_reason().map(str::to_owned),
+        reason: given(stack.stack_status_reason()),
     }
 }
 

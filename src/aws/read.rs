@@ -85,6 +85,10 @@ impl ReadStacks for Account {
             .send()
             .await;
         match answer {
+            // CloudFormation keeps these events for a time only, and an endpoint may know the action and have none.
+            Ok(answer) if answer.operation_events().is_empty() && next.is_none() => {
+                self.failed_stack_events(stack_id, None).await
+            }
             Ok(answer) => Ok(Page {
                 items: answer.operation_events().iter().filter_map(operation_event).collect(),
                 next: answer.next_token().map(str::to_owned),
@@ -192,6 +196,7 @@ impl Account {
                 status: status.to_owned(),
                 reason: owned(event.resource_status_reason()),
                 at: event.timestamp().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
+                token: event.client_request_token().map(str::to_owned),
             })
         });
         Ok(Page {
@@ -228,6 +233,7 @@ fn operation_event(event: &sdk::OperationEvent) -> Option<FailedEvent> {
         status: status.to_owned(),
         reason: owned(reason.into_iter().flatten().next()),
         at: event.timestamp().and_then(timestamp).unwrap_or(Timestamp::UNIX_EPOCH),
+        token: event.client_request_token().map(str::to_owned),
     })
 }
 

@@ -6,6 +6,8 @@ pub mod moved;
 pub mod order;
 pub mod retire;
 pub mod review;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -256,6 +258,15 @@ impl Plan {
 impl Step {
     pub fn own_names(&self) -> OwnNames {
         own_names_of(&self.stack, self.tenant.as_deref())
+    }
+
+    /// What its main call is for.
+    pub fn purpose(&self) -> &'static str {
+        match self.action {
+            StepAction::Create | StepAction::Update | StepAction::Recreate | StepAction::Protect => "execute",
+            StepAction::ContinueRollback { .. } => "continue",
+            StepAction::Delete { .. } => "delete",
+        }
     }
 
     /// Makes a repeat of a call harmless: a call of this step with this purpose has this token and no other.

@@ -247,6 +247,9 @@ pub struct FailedEvent {
     pub status: String,
     pub reason: String,
     pub at: Timestamp,
+    /// The token of the call that began the operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Whether a stack is where it should be, from one look at it. Pure.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::deploy::plan::{Step, StepAction};
 use crate::model::stack::{FailedEvent, LiveStack, Phase, StackStatus};
@@ -67,6 +67,25 @@ pub fn judge(goal: &Goal, live: Option<&LiveStack>) -> Verdict {
         _ => failed(),
     }
 }
+
+/// The events of one operation: those that carry the token of its call or, where none does, those since it began.
+pub fn of_operation(events: Vec<FailedEvent>, token: &str, begun: Timestamp) -> Vec<FailedEvent> {
+    let (own, others): (Vec<_>, Vec<_>) = events
+        .into_iter()
+        .partition(|event| event.token.as_deref() == Some(token));
+    if !own.is_empty() {
+        return own;
+    }
+    // This machine's clock and AWS's may differ.
+    let since = begun.checked_sub(CLOCKS).unwrap_or(begun);
+    others
+        .into_iter()
+        .filter(|event| event.token.is_none() && event.at >= since)
+        .collect()
+}
+
+/// By how much two clocks may differ.
+const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 
 /// Of the failed resources of an operation, the newest first, the one that failed first and by itself: the others were
 /// cancelled or rolled back because of it.
@@ -140,6 +159,7 @@ mod tests {
             status: "CREATE_FAILED".to_owned(),
             reason: reason.to_owned(),
             at: "2026-11-23T01:00:00Z".parse().unwrap(),
+            token: None,
         };
         let events = [
             event(
@@ -152,5 +172,14 @@ mod tests {
         ];
         assert_eq!(root_cause(&events).map(|event| event.resource.as_str()), Some("A"));
         assert_eq!(root_cause(&[]), None);
+        let mine = FailedEvent {
+            token: Some("mine".to_owned()),
+            ..event("C", "AWS::SQS::Queue", "no")
+        };
+        let later = "2026-11-23T01:10:00Z".parse().unwrap();
+        let all = [events.to_vec(), vec![mine.clone()]].concat();
+        assert_eq!(of_operation(all, "mine", later), [mine]);
+        assert_eq!(of_operation(events.to_vec(), "mine", later), []);
+        assert_eq!(of_operation(events.to_vec(), "mine", events[0].at).len(), 3);
     }
 }

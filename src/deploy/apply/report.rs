@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use crate::deploy::apply::record::Cause;
 use crate::deploy::diff::fleet::generalised;
-use crate::deploy::plan::{Plan, Purpose, StepAction};
+use crate::deploy::plan::{Plan, Purpose, Step, StepAction, intent};
+use crate::model::stack::{Phase, StackStatus};
 
 pub use junit::junit;
 pub use markdown::markdown;
@@ -128,10 +129,7 @@ fn causes(plan: &Plan, stacks: &[StackReport]) -> Vec<CauseReport> {
     let mut groups: BTreeMap<(String, Option<String>), (String, Vec<&StackReport>)> = BTreeMap::new();
     for stack in stacks {
         let Result::Failed(cause) = &stack.result else { continue };
-        let own = plan
-            .step(&stack.stack)
-            .map(super::super::plan::Step::own_names)
-            .unwrap_or_default();
+        let own = plan.step(&stack.stack).map(Step::own_names).unwrap_or_default();
         let general = without_ids(&generalised(&cause.why, &own));
         let resource = cause
             .resource
@@ -160,15 +158,16 @@ fn way_out(stack: &StackReport) -> Option<String> {
     let Result::Failed(cause) = &stack.result else {
         return None;
     };
-    let status = crate::model::stack::StackStatus::new(cause.status.as_deref()?);
-    use crate::model::stack::Phase;
     let short = stack.tenant.as_deref().unwrap_or("foundation");
-    match status.phase() {
+    match StackStatus::new(cause.status.as_deref()?).phase() {
+        Phase::NeverCreated if cause.why.contains("already exists") => Some(format!(
+            "a former stack may have left it behind: plan with --recreate {short} --adopt, and the new stack takes it in with what it holds"
+        )),
         phase @ (Phase::NeverCreated | Phase::Stuck | Phase::DeletionFailed) => {
-            Some(crate::deploy::plan::intent::way_out(phase, short, &stack.stack))
+            Some(intent::way_out(phase, short, &stack.stack))
         }
         Phase::RolledBack => Some("mend what the cause names and plan again; the stack is as it was before".to_owned()),
-        _ => None,
+        Phase::Reviewed | Phase::Running | Phase::Deployed | Phase::Deleted => None,
     }
 }
 
@@ -208,3 +207,6 @@ impl Purpose {
         matches!(self, Self::Deploy | Self::Rollback)
     }
 }
+
+#[cfg(test)]
+mod tests;

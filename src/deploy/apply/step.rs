@@ -1,7 +1,7 @@
 //! One stack, from the first call to the last. Every call can be made again by a run that does not know whether it was
 //! made before.
 
-use crate::deploy::apply::judge::{Goal, Verdict, root_cause};
+use crate::deploy::apply::judge::{Goal, Verdict, of_operation, root_cause};
 use crate::deploy::apply::record::{Cause, Stage, What};
 use crate::deploy::apply::report::Result as StackResult;
 use crate::deploy::apply::watcher::Watcher;
@@ -9,7 +9,7 @@ use crate::deploy::apply::{Apply, Progress, is_our_work};
 use crate::deploy::plan::{ChangeSetRef, Late, Step, StepAction, review};
 use crate::deploy::propose::{chain, described, new_change_set, ready};
 use crate::deploy::world::World;
-use crate::model::stack::{ChangeSetKind, ChangeSetState, Execution, FailedEvent, Phase};
+use crate::model::stack::{ChangeSetKind, ChangeSetState, Execution, Phase};
 use crate::ports::cloud::{ProposeStacks, ReadStacks, Watch, WriteStacks};
 use crate::ports::{self, Kind};
 
@@ -90,7 +90,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
             }
             StepAction::ContinueRollback { skip } => {
                 let id = self.begin(step, stage).await?;
-                let token = step.token(self.apply.plan, "continue");
+                let token = step.token(self.apply.plan, step.purpose());
                 self.call("ContinueUpdateRollback", || {
                     self.apply.cloud.continue_rollback(&id, &token, skip)
                 })
@@ -198,7 +198,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
             stack: step.stack.clone(),
             change_set: change_set.clone(),
         })?;
-        let token = step.token(apply.plan, "execute");
+        let token = step.token(apply.plan, step.purpose());
         let answer = self
             .call("ExecuteChangeSet", || apply.cloud.execute(&change_set.id, &token))
             .await;
@@ -268,7 +268,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
             })
             .await?;
         }
-        let token = step.token(self.apply.plan, "delete");
+        let token = step.token(self.apply.plan, step.purpose());
         self.call("DeleteStack", || self.apply.cloud.delete(&id, &token, retain))
             .await?;
         self.taken(step)?;
@@ -319,8 +319,11 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
                 Vec::new()
             }
         };
-        let begun = self.apply.plan.made;
-        let recent: Vec<FailedEvent> = events.into_iter().filter(|event| event.at >= begun).collect();
+        let recent = of_operation(
+            events,
+            &step.token(self.apply.plan, step.purpose()),
+            self.apply.plan.made,
+        );
         let resource = root_cause(&recent).cloned();
         let why = resource.as_ref().map(|event| event.reason.clone()).or(reason);
         Ok(Cause {
