@@ -61,6 +61,17 @@ impl World {
         world
     }
 
+    /// Every shipped environment, as it is.
+    pub fn of_all_environments() -> Self {
+        let world = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        for shared in ["templates", "detections", "environments"] {
+            copy(&project().join(shared), &world.root().join(shared));
+        }
+        world
+    }
+
     pub fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
