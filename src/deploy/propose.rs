@@ -197,8 +197,14 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
             allowed: Vec::new(),
             before: None,
         };
-        if matches!(step.action, StepAction::Protect | StepAction::ContinueRollback { .. }) {
-            return Ok(Outcome::Step(Box::new(step)));
+        match step.action {
+            StepAction::Protect => return Ok(Outcome::Step(Box::new(step))),
+            StepAction::ContinueRollback { .. } => {
+                // It gets back to what it was, not to what it should be.
+                step.content_hash = None;
+                return Ok(Outcome::Step(Box::new(step)));
+            }
+            _ => {}
         }
         let before = match (&step.action, live) {
             (StepAction::Update, Some(live)) => {
@@ -418,9 +424,15 @@ pub async fn discard<C: ReadStacks + ProposeStacks + ?Sized>(
     change_sets: Vec<ChangeSetRef>,
 ) -> Result<(), ports::Error> {
     let one = |change_set: ChangeSetRef| async move {
-        pacer
+        let dropped = pacer
             .call("DeleteChangeSet", || cloud.drop_change_set(&change_set.id))
-            .await?;
+            .await;
+        // One that was carried out stays, and with it there is a stack.
+        if let Err(error) = dropped
+            && error.kind != Kind::Conflict
+        {
+            return Err(error);
+        }
         // With its change set gone, nobody can make a stack of it between this look and the next call.
         let live = pacer
             .call("DescribeStacks", || cloud.stack(&change_set.stack_id))

@@ -27,7 +27,7 @@ def sound(call):
     for alarm in list(ALARMS):
         if (alarm["account"], alarm["operation"]) == (call.account, call.operation):
             alarm["calls"] -= 1
-            if alarm["calls"] < 0:
+            if alarm["calls"] == 0:
                 ALARMS.remove(alarm)
                 with request_scope(call.account, REGION):
                     record = cloudwatch._alarms[alarm["alarm"]]

@@ -21,8 +21,8 @@ pub struct Emulator {
 impl Emulator {
     pub fn start() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = std::env::var_os("OORT_TEST_PYTHON")
-            .map_or_else(|| root.join("target/venv/bin/python"), PathBuf::from);
+        let python =
+            std::env::var_os("OORT_TEST_PYTHON").map_or_else(|| root.join("target/venv/bin/python"), PathBuf::from);
         assert!(
             python.exists(),
             "{} is missing: run `make test` once, which installs the emulator",
@@ -36,7 +36,9 @@ impl Emulator {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         let told: Value = serde_json::from_str(&line).expect("the emulator tells its port");
         let port = u16::try_from(told["port"].as_u64().unwrap()).unwrap();
         Self { child, port }

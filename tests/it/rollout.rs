@@ -43,8 +43,8 @@ impl Rollout {
         for (account, name) in [
             (STAGING, "acme-preview/3f6c1d90-acme-staging"),
             (STAGING, "initech-preview/b7702e15-initech-staging"),
-            (PRODUCTION, "acme/3f6c1d90-acme"),
-            (PRODUCTION, "initech/b7702e15-initech"),
+            (PRODUCTION, "acme/3f6c1d90-acme-production"),
+            (PRODUCTION, "initech/b7702e15-initech-production"),
         ] {
             self.emulator.offer(account, &format!("aws.partner/okta.com/{name}"));
         }
@@ -96,7 +96,11 @@ impl Rollout {
 fn no_account_but_the_profiles_is_asked_for_anything() {
     let rollout = Rollout::new();
     let wrong = rollout.expect(4, STAGING, &["plan", "-e", "production"]);
-    assert!(wrong.err.contains("988897525199") && wrong.err.contains("hint:"), "{}", wrong.err);
+    assert!(
+        wrong.err.contains("988897525199") && wrong.err.contains("hint:"),
+        "{}",
+        wrong.err
+    );
     let calls = rollout.emulator.calls(STAGING);
     assert_eq!(calls.keys().collect::<Vec<_>>(), ["sts:GetCallerIdentity"]);
     let output = rollout
@@ -137,7 +141,11 @@ fn two_environments_from_nothing_to_nothing() {
     assert!(unapproved.err.contains(&digest), "{}", unapproved.err);
     rollout.expect(4, PRODUCTION, &["apply", "--approve", "0123456789abcdef"]);
     assert!(rollout.emulator.executions(PRODUCTION).is_empty());
-    rollout.edit("environments/production/profile.yaml", "soak_minutes: 10", "soak_minutes: 0");
+    rollout.edit(
+        "environments/production/profile.yaml",
+        "soak_minutes: 10",
+        "soak_minutes: 0",
+    );
     rollout.expect(2, PRODUCTION, &["plan", "-e", "production"]);
     let digest = Rollout::digest(&rollout.expect(2, PRODUCTION, &["plan", "-e", "production"]).out);
     rollout.expect(0, PRODUCTION, &["apply", "--approve", &digest]);
@@ -149,11 +157,19 @@ fn two_environments_from_nothing_to_nothing() {
     let calls = rollout.emulator.calls(STAGING);
     assert_eq!(
         calls.keys().map(String::as_str).collect::<Vec<_>>(),
-        ["cloudformation:DescribeStacks", "events:ListEventSources", "sts:GetCallerIdentity"]
+        [
+            "cloudformation:DescribeStacks",
+            "events:ListEventSources",
+            "sts:GetCallerIdentity"
+        ]
     );
 
     let bare = rollout.expect(4, PRODUCTION, &["destroy", "-e", "production"]);
-    assert!(bare.out.contains("AWS::Events::Archive oort-production-acme"), "what stays is named: {}", bare.out);
+    assert!(
+        bare.out.contains("AWS::Events::Archive oort-production-acme"),
+        "what stays is named: {}",
+        bare.out
+    );
     for (account, environment) in [(STAGING, "staging"), (PRODUCTION, "production")] {
         let told = rollout.expect(2, account, &["destroy", "-e", environment, "-o", "gone.json"]);
         let digest = Rollout::digest(&told.out);
@@ -166,17 +182,49 @@ fn two_environments_from_nothing_to_nothing() {
 #[test]
 fn a_replacement_of_what_holds_something_is_refused_and_then_allowed() {
     let rollout = Rollout::deployed();
-    rollout.edit("templates/tenant.yaml.j2", "QueueName: {{ prefix ~ \"-events\" }}", "QueueName: {{ prefix ~ \"-inbox\" }}");
+    rollout.edit(
+        "templates/tenant.yaml.j2",
+        "QueueName: {{ prefix ~ \"-events\" }}",
+        "QueueName: {{ prefix ~ \"-inbox\" }}",
+    );
     let refused = rollout.expect(4, STAGING, &["plan", "-e", "staging"]);
-    assert!(refused.err.contains("acme/EventQueue") && refused.err.contains("initech/EventQueue"), "{}", refused.err);
+    assert!(
+        refused.err.contains("acme/EventQueue") && refused.err.contains("initech/EventQueue"),
+        "{}",
+        refused.err
+    );
     // Nothing of the refused plan is left.
     let calls = rollout.emulator.calls(STAGING);
     assert_eq!(calls["cloudformation:DeleteChangeSet"], 2);
-    let told = rollout.expect(2, STAGING, &["plan", "-e", "staging", "-t", "acme", "--allow-replace", "acme/EventQueue"]);
-    assert!(told.out.contains("EventQueue (AWS::SQS::Queue)") && told.out.contains("retained"), "{}", told.out);
+    let told = rollout.expect(
+        2,
+        STAGING,
+        &[
+            "plan",
+            "-e",
+            "staging",
+            "-t",
+            "acme",
+            "--allow-replace",
+            "acme/EventQueue",
+        ],
+    );
+    assert!(
+        told.out.contains("EventQueue (AWS::SQS::Queue)") && told.out.contains("retained"),
+        "{}",
+        told.out
+    );
     rollout.expect(0, STAGING, &["apply"]);
-    let other = rollout.expect(4, STAGING, &["plan", "-e", "staging", "--allow-replace", "acme/EventQueue"]);
-    assert!(!other.err.contains("acme/EventQueue") && other.err.contains("initech/EventQueue"), "{}", other.err);
+    let other = rollout.expect(
+        4,
+        STAGING,
+        &["plan", "-e", "staging", "--allow-replace", "acme/EventQueue"],
+    );
+    assert!(
+        !other.err.contains("acme/EventQueue") && other.err.contains("initech/EventQueue"),
+        "{}",
+        other.err
+    );
 }
 
 #[test]
@@ -186,11 +234,19 @@ fn an_update_is_rolled_back_to_what_was_before() {
     assert!(before.out.contains("unchanged"));
     rollout.edit("environments/defaults.yaml", "receive_limit: 5", "receive_limit: 6");
     let told = rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
-    assert!(told.out.contains("RedrivePolicy.maxReceiveCount: 5 -> 6"), "{}", told.out);
+    assert!(
+        told.out.contains("RedrivePolicy.maxReceiveCount: 5 -> 6"),
+        "{}",
+        told.out
+    );
     rollout.expect(0, STAGING, &["apply"]);
     rollout.expect(0, STAGING, &["plan", "-e", "staging"]);
     let back = rollout.expect(0, STAGING, &["rollback", "-e", "staging"]);
-    assert!(back.out.contains("RedrivePolicy.maxReceiveCount: 6 -> 5"), "{}", back.out);
+    assert!(
+        back.out.contains("RedrivePolicy.maxReceiveCount: 6 -> 5"),
+        "{}",
+        back.out
+    );
     let again = rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
     assert!(again.out.contains("5 -> 6"), "{}", again.out);
 }
@@ -204,7 +260,11 @@ fn a_plan_of_yesterday_is_refused_with_what_moved() {
     rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
     rollout.expect(0, STAGING, &["apply"]);
     let stale = rollout.expect(4, STAGING, &["apply", "old.json"]);
-    assert!(stale.err.contains("oort-staging-acme: was in") && stale.err.contains("with other content"), "{}", stale.err);
+    assert!(
+        stale.err.contains("oort-staging-acme: was in") && stale.err.contains("with other content"),
+        "{}",
+        stale.err
+    );
     assert_eq!(rollout.emulator.executions(STAGING).len(), 4);
 }
 
@@ -233,8 +293,15 @@ fn a_stack_comes_as_soon_as_its_source_is_there() {
     rollout.expect(0, STAGING, &watch);
     let mut executed = rollout.emulator.executions(STAGING);
     executed.sort();
-    assert_eq!(executed, ["oort-staging-acme", "oort-staging-foundation", "oort-staging-initech"]);
+    assert_eq!(
+        executed,
+        ["oort-staging-acme", "oort-staging-foundation", "oort-staging-initech"]
+    );
     // In production nothing is created unasked before a person has approved all that the files say.
-    let refused = rollout.expect(4, PRODUCTION, &["apply", "--watch-sources", "-e", "production", "--once"]);
+    let refused = rollout.expect(
+        4,
+        PRODUCTION,
+        &["apply", "--watch-sources", "-e", "production", "--once"],
+    );
     assert!(refused.err.contains("--approve"), "{}", refused.err);
 }
