@@ -9,13 +9,16 @@ use crate::cli::cloud::connect;
 use crate::cli::context::{profile_of, run_name};
 use crate::cli::diff::{Format, written};
 use crate::cli::{Exit, Failure, Global, Outcome, output, plan};
+use crate::deploy::apply::record::Recovered;
 use crate::deploy::plan::intent::{WaysOut, intent};
 use crate::deploy::plan::{Plan, Purpose, StepAction};
 use crate::deploy::propose::Draft;
 use crate::deploy::template;
 use crate::deploy::world;
+use crate::local::journal::FileJournal;
 use crate::model::name::{StackName, TenantId};
 use crate::model::stack::StackSpec;
+use crate::ports::Journal as _;
 
 /// Give the stacks that an apply changed the templates and tags that they had before. Stacks that it created stay.
 #[derive(Debug, Args)]
@@ -50,7 +53,8 @@ impl Rollback {
         let connected = connect(&profile).await?;
         let world = world::sweep(&*connected.cloud, &connected.pacer).await?;
         let mut drafts = Vec::new();
-        for (spec, tree) in before(&applied)? {
+        let recovered = Recovered::read(&journal_of(&path)?.lines()?);
+        for (spec, tree) in before(&applied, &recovered)? {
             // A stack that is there needs no source.
             if world.stacks.contains_key(spec.name.as_str()) {
                 let intent = intent(&spec, None, &world, &WaysOut::default());
@@ -78,11 +82,24 @@ impl Rollback {
     }
 }
 
-/// What the stacks of a plan were before it.
-fn before(applied: &Plan) -> Result<Vec<(StackSpec, crate::deploy::tree::Tree)>, Failure> {
+/// The journal beside a plan that was applied.
+fn journal_of(plan: &Path) -> Result<FileJournal, Failure> {
+    let path = plan.with_extension("jsonl");
+    if path.is_file() {
+        return Ok(FileJournal::open(&path)?);
+    }
+    Err(Failure::input(format!("{} is not there: whether {} was applied is not known", path.display(), plan.display()))
+        .hint("name the plan in the folder applies/ of the data folder, beside its journal"))
+}
+
+/// What the stacks were that a plan's apply has touched.
+fn before(applied: &Plan, recovered: &Recovered) -> Result<Vec<(StackSpec, crate::deploy::tree::Tree)>, Failure> {
     let mut specs = Vec::new();
     for step in &applied.steps {
         let Some(before) = &step.before else { continue };
+        if recovered.stage(&step.stack).is_none() {
+            continue;
+        }
         let tree = template::read(&before.template).map_err(|error| {
             Failure::input(format!(
                 "the former template of {} cannot be read: {}",
@@ -120,7 +137,10 @@ fn last_applied(folder: &Path) -> Result<PathBuf, Failure> {
     // Plans are named by when they were made.
     plans.sort();
     for path in plans.into_iter().rev() {
-        if plan::read(&path)?.purpose == Purpose::Deploy {
+        // One that was refused, as stale for example, has begun nothing.
+        if plan::read(&path)?.purpose == Purpose::Deploy
+            && Recovered::read(&journal_of(&path)?.lines()?).has_begun()
+        {
             return Ok(path);
         }
     }

@@ -100,8 +100,10 @@ pub async fn plan<C: ReadStacks + ProposeStacks + ?Sized>(
             _ => work.push(draft),
         }
     }
+    let brings_foundation = work.iter().any(|draft| draft.spec.tenant.is_none());
     let maker = Maker {
         clients,
+        brings_foundation,
         environment: profile.environment.as_str(),
         world,
         request,
@@ -175,6 +177,8 @@ impl Made {
 struct Maker<'a, C: ?Sized> {
     clients: &'a Clients<'a, C>,
     environment: &'a str,
+    /// Whether the plan deploys what tenants import.
+    brings_foundation: bool,
     world: &'a World,
     request: &'a Request,
     made: &'a Made,
@@ -225,7 +229,15 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
             Err(blocked) => return Ok(Outcome::Blocked(blocked)),
         };
         step.before = before;
-        let is_late = step.action == StepAction::Recreate || !missing_exports(&draft.tree, self.world).is_empty();
+        let missing = missing_exports(&draft.tree, self.world);
+        if let (Some(name), false) = (missing.first(), self.brings_foundation) {
+            return Ok(Outcome::Blocked(Blocked {
+                stack: step.stack,
+                why: format!("it imports {name}, which no stack exports"),
+                way_out: "plan without --tenant, so that the foundation comes first".to_owned(),
+            }));
+        }
+        let is_late = step.action == StepAction::Recreate || !missing.is_empty();
         if is_late {
             step.promised = review::promised(&step.changes, &draft.tree);
             step.late = Some(Late {

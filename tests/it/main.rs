@@ -18,5 +18,7 @@ mod review;
 mod rollout;
 mod rollout_faults;
 mod schedules;
+mod simulated_account;
+mod simulation;
 mod whole_way;
 mod world;

@@ -260,12 +260,24 @@ fn a_plan_of_yesterday_is_refused_with_what_moved() {
     rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
     rollout.expect(0, STAGING, &["apply"]);
     let stale = rollout.expect(4, STAGING, &["apply", "old.json"]);
+    // A refused plan is none to roll back to.
     assert!(
         stale.err.contains("oort-staging-acme: was in") && stale.err.contains("with other content"),
         "{}",
         stale.err
     );
     assert_eq!(rollout.emulator.executions(STAGING).len(), 4);
+    let back = rollout.expect(0, STAGING, &["rollback", "-e", "staging"]);
+    assert!(back.out.contains("7 -> 5"), "{}", back.out);
+}
+
+#[test]
+fn a_tenant_waits_for_its_foundation() {
+    let rollout = Rollout::new();
+    rollout.offer_all();
+    let blocked = rollout.expect(5, STAGING, &["plan", "-e", "staging", "-t", "acme"]);
+    assert!(blocked.out.contains("which no stack exports") && blocked.out.contains("without --tenant"), "{}", blocked.out);
+    assert!(!rollout.emulator.calls(STAGING).contains_key("cloudformation:CreateChangeSet"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use oort_streams::deploy::wording::number;
 use serde_json::json;
 
 use crate::emulator::STAGING;
@@ -20,6 +21,8 @@ fn fleet(tenants: usize) -> Rollout {
 }
 
 fn add_tenants(rollout: &Rollout, tenants: usize) {
+    let quota = format!("quotas:\n  event_buses: {}\n\ntags:\n", 100.max(2 * tenants));
+    rollout.edit("environments/staging/profile.yaml", "tags:\n", &quota);
     for number in 0..tenants {
         let text =
             format!("tenant: t{number:04}\nokta:\n  subdomain: t{number:04}\n  integration_id: \"id-{number:04}\"\n");
@@ -230,15 +233,16 @@ fn a_killed_apply_goes_on_where_it_was() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // Spread over the first act of the run, in which each stack is at another point of its way.
-        std::thread::sleep(Duration::from_millis(60 + u64::from(kill) * 97 % 500));
+        // Spread over the whole way of the fleet, each time at another point of some stacks' way.
+        let longest = 500 * (tenants as u64 / 100).max(1);
+        std::thread::sleep(Duration::from_millis(60 + u64::from(kill) * 9_973 % longest));
         child.kill().unwrap();
         killed += u32::from(child.wait().unwrap().signal() == Some(9));
     }
     assert!(killed > KILLS / 2, "only {killed} runs were killed before their end");
     let report = rollout.expect(0, STAGING, &["apply"]);
     assert!(
-        report.out.contains(&format!("{} stacks done;", tenants + 3)),
+        report.out.contains(&format!("{} stacks done;", number(tenants + 3))),
         "{}",
         report.out
     );

@@ -82,7 +82,10 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
         match &step.action {
             StepAction::Create | StepAction::Update | StepAction::Recreate => {
                 let stack_id = self.change(step, stage).await?;
-                self.protect(&stack_id).await
+                let live = self.world.stacks.get(&step.stack);
+                // Nobody took away what an earlier apply gave it, and this one did not relax its policy.
+                let has_both = live.is_some_and(|live| live.is_protected) && step.allowed.is_empty();
+                if has_both { Ok(()) } else { self.protect(&stack_id).await }
             }
             StepAction::Protect => {
                 let live = step.live.as_ref().map_or(step.stack.as_str(), |live| live.id.as_str());
