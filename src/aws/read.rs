@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::types as sdk;
-use aws_sdk_cloudformation::types::StackStatus::{CreateComplete, DeleteComplete, ImportComplete, UpdateComplete};
+use aws_sdk_cloudformation::types::StackStatus::{
+    CreateComplete, DeleteComplete, ImportComplete, ReviewInProgress, UpdateComplete,
+};
 use jiff::Timestamp;
 
 use crate::aws::Account;
@@ -33,7 +35,13 @@ impl ReadStacks for Account {
     }
 
     async fn restless(&self, next: Option<String>) -> Result<Page<StackSummary>> {
-        let at_rest = [CreateComplete, UpdateComplete, ImportComplete, DeleteComplete];
+        let at_rest = [
+            CreateComplete,
+            UpdateComplete,
+            ImportComplete,
+            DeleteComplete,
+            ReviewInProgress,
+        ];
         let restless = sdk::StackStatus::values()
             .iter()
             .map(|word| sdk::StackStatus::from(*word));

@@ -88,8 +88,12 @@ fn journal_of(plan: &Path) -> Result<FileJournal, Failure> {
     if path.is_file() {
         return Ok(FileJournal::open(&path)?);
     }
-    Err(Failure::input(format!("{} is not there: whether {} was applied is not known", path.display(), plan.display()))
-        .hint("name the plan in the folder applies/ of the data folder, beside its journal"))
+    Err(Failure::input(format!(
+        "{} is not there: whether {} was applied is not known",
+        path.display(),
+        plan.display()
+    ))
+    .hint("name the plan in the folder applies/ of the data folder, beside its journal"))
 }
 
 /// What the stacks were that a plan's apply has touched.
@@ -138,9 +142,7 @@ fn last_applied(folder: &Path) -> Result<PathBuf, Failure> {
     plans.sort();
     for path in plans.into_iter().rev() {
         // One that was refused, as stale for example, has begun nothing.
-        if plan::read(&path)?.purpose == Purpose::Deploy
-            && Recovered::read(&journal_of(&path)?.lines()?).has_begun()
-        {
+        if plan::read(&path)?.purpose == Purpose::Deploy && Recovered::read(&journal_of(&path)?.lines()?).has_begun() {
             return Ok(path);
         }
     }

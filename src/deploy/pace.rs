@@ -21,9 +21,11 @@ use crate::ports::{Kind, Result};
 pub type Api = &'static str;
 
 /// Below this many calls a second no throttling takes an API's rate.
-const SLOWEST: f64 = 0.2;
-/// What an answered call gives back of a halved rate, in calls a second.
-const RECOVERY: f64 = 0.1;
+const SLOWEST: f64 = 0.5;
+/// What an answered call gives back, as a share of the full rate.
+const RECOVERY: f64 = 0.02;
+/// Calls that were under way together are throttled together: the rate is halved once for all of them.
+const TOGETHER: Duration = Duration::from_secs(2);
 /// Calls after which a throttled or unanswered call is given up. With the longest pause between them that takes minutes, so
 /// that a storm of throttling and a lost network are outlived.
 const ATTEMPTS: u32 = 20;
@@ -50,6 +52,8 @@ struct Bucket {
     rate: f64,
     /// When the next call may be made.
     next: Instant,
+    /// When the rate was halved last.
+    halved: Option<Instant>,
 }
 
 impl Pacer {
@@ -127,7 +131,11 @@ impl Pacer {
         let mut state = self.state();
         *state.calls.entry(api).or_default() += 1;
         let rate = self.rate;
-        let bucket = state.buckets.entry(api).or_insert(Bucket { rate, next: now });
+        let bucket = state.buckets.entry(api).or_insert(Bucket {
+            rate,
+            next: now,
+            halved: None,
+        });
         let at = bucket.next.max(now);
         bucket.next = at + Duration::from_secs_f64(1.0 / bucket.rate);
         at - now
@@ -138,13 +146,17 @@ impl Pacer {
         let mut state = self.state();
         state.is_answered = true;
         if let Some(bucket) = state.buckets.get_mut(api) {
-            bucket.rate = (bucket.rate + RECOVERY).min(most);
+            bucket.rate = (bucket.rate + most * RECOVERY).min(most);
         }
     }
 
     fn throttled(&self, api: Api) {
-        if let Some(bucket) = self.state().buckets.get_mut(api) {
+        let now = Instant::now();
+        if let Some(bucket) = self.state().buckets.get_mut(api)
+            && bucket.halved.is_none_or(|at| now - at > TOGETHER)
+        {
             bucket.rate = (bucket.rate / 2.0).max(SLOWEST.min(self.rate));
+            bucket.halved = Some(now);
         }
     }
 

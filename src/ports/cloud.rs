@@ -80,7 +80,8 @@ pub trait ReadStacks: Send + Sync {
     async fn stacks(&self, next: Option<String>) -> Result<Page<LiveStack>>;
     /// One stack by name or ID; `None` when there is none. By ID a deleted one is found too.
     async fn stack(&self, name: &str) -> Result<Option<LiveStack>>;
-    /// Every stack that is at work or whose last operation failed: all that a fleet in peace has none of.
+    /// Every stack that is at work or whose last operation failed: all that a fleet in peace has none of. One in review is
+    /// neither.
     async fn restless(&self, next: Option<String>) -> Result<Page<StackSummary>>;
     /// The template as it was sent.
     async fn template(&self, stack: &str) -> Result<String>;

@@ -276,8 +276,17 @@ fn a_tenant_waits_for_its_foundation() {
     let rollout = Rollout::new();
     rollout.offer_all();
     let blocked = rollout.expect(5, STAGING, &["plan", "-e", "staging", "-t", "acme"]);
-    assert!(blocked.out.contains("which no stack exports") && blocked.out.contains("without --tenant"), "{}", blocked.out);
-    assert!(!rollout.emulator.calls(STAGING).contains_key("cloudformation:CreateChangeSet"));
+    assert!(
+        blocked.out.contains("which no stack exports") && blocked.out.contains("without --tenant"),
+        "{}",
+        blocked.out
+    );
+    assert!(
+        !rollout
+            .emulator
+            .calls(STAGING)
+            .contains_key("cloudformation:CreateChangeSet")
+    );
 }
 
 #[test]

@@ -9,12 +9,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use oort_streams::model::source::{EventSource, SourceState};
 use oort_streams::model::stack::{
-    ChangeSet, ChangeSetKind, ChangeSetState, Execution, FailedEvent, LiveStack, NewChangeSet, Replacement,
+    ChangeSet, ChangeSetKind, ChangeSetState, Execution, FailedEvent, LiveStack, NewChangeSet, Phase, Replacement,
     ResourceAction, ResourceChange, StackStatus, StackSummary, TemplateBody,
 };
 use oort_streams::ports::cloud::{
-    Alarm, Caller, Datum, Detection, DriftedResource, EventSources, Identity, MetricQuery, Page, Proposed, ProposeStacks,
-    Quota, ReadStacks, StackResource, Watch, WriteStacks,
+    Alarm, Caller, Datum, Detection, DriftedResource, EventSources, Identity, MetricQuery, Page, ProposeStacks,
+    Proposed, Quota, ReadStacks, StackResource, Watch, WriteStacks,
 };
 use oort_streams::ports::{Error, Kind, Result};
 use tokio::time::{Instant, sleep};
@@ -92,7 +92,14 @@ impl SimulatedAccount {
 
     /// How often the change set was carried out that was carried out most often.
     pub fn most_executions(&self) -> u32 {
-        self.state.lock().unwrap().executions.values().copied().max().unwrap_or(0)
+        self.state
+            .lock()
+            .unwrap()
+            .executions
+            .values()
+            .copied()
+            .max()
+            .unwrap_or(0)
     }
 
     /// Takes its time, and throttles what comes too fast.
@@ -163,7 +170,10 @@ impl ReadStacks for SimulatedAccount {
     }
 
     async fn stack(&self, name: &str) -> Result<Option<LiveStack>> {
-        self.call("DescribeStacks", |state| Ok(state.stacks.get(name).map(|stack| stack.live(name)))).await
+        self.call("DescribeStacks", |state| {
+            Ok(state.stacks.get(name).map(|stack| stack.live(name)))
+        })
+        .await
     }
 
     async fn restless(&self, next: Option<String>) -> Result<Page<StackSummary>> {
@@ -174,14 +184,15 @@ impl ReadStacks for SimulatedAccount {
                 status: stack.status(),
                 reason: None,
             });
-            let is_restless = |stack: &StackSummary| stack.status.as_str().ends_with("IN_PROGRESS");
+            let is_restless = |stack: &StackSummary| stack.status.phase() == Phase::Running;
             Ok(page(all.filter(is_restless).collect(), next.as_deref()))
         };
         self.call("ListStacks", work).await
     }
 
     async fn template(&self, stack: &str) -> Result<String> {
-        self.call("GetTemplate", |state| Ok(state.stacks[stack].body.clone())).await
+        self.call("GetTemplate", |state| Ok(state.stacks[stack].body.clone()))
+            .await
     }
 
     async fn change_set(&self, id: &str, _next: Option<String>) -> Result<(ChangeSet, Option<String>)> {
@@ -202,8 +213,16 @@ impl ReadStacks for SimulatedAccount {
             let change_set = ChangeSet {
                 id: id.to_owned(),
                 stack_id: made.asked.stack.clone(),
-                state: if is_ready { ChangeSetState::Ready } else { ChangeSetState::Pending },
-                execution: if made.is_executed { Execution::Complete } else { Execution::NotStarted },
+                state: if is_ready {
+                    ChangeSetState::Ready
+                } else {
+                    ChangeSetState::Pending
+                },
+                execution: if made.is_executed {
+                    Execution::Complete
+                } else {
+                    Execution::NotStarted
+                },
                 changes: vec![change],
             };
             Ok((change_set, None))

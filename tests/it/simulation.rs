@@ -54,7 +54,11 @@ fn spec(tenant: &str, version: u32) -> StackSpec {
     let body = format!(
         "Resources:\n  EventQueue:\n    Type: AWS::SQS::Queue\n    Properties:\n      QueueName: oort-staging-{tenant}-events\n      VisibilityTimeout: {version}\n"
     );
-    let tags = [(ENVIRONMENT_TAG, "staging".to_owned()), (TENANT_TAG, tenant.to_owned()), (CONTENT_HASH_TAG, version.to_string())];
+    let tags = [
+        (ENVIRONMENT_TAG, "staging".to_owned()),
+        (TENANT_TAG, tenant.to_owned()),
+        (CONTENT_HASH_TAG, version.to_string()),
+    ];
     StackSpec {
         name: StackName::parse(&format!("oort-staging-{tenant}")).unwrap(),
         tenant: Some(TenantId::parse(tenant).unwrap()),
@@ -104,7 +108,9 @@ async fn roll_out(account: &SimulatedAccount, profile: &Profile, tenants: &[Stri
         pacer: &pacer,
         templates: None,
     };
-    let plan = propose::plan(&clients, profile, &world, drafts, &request, &Made::default(), &|| ()).await.unwrap();
+    let plan = propose::plan(&clients, profile, &world, drafts, &request, &Made::default(), &|| ())
+        .await
+        .unwrap();
     assert_eq!(plan.blocked, []);
     let mut took = Took {
         plan: start.elapsed(),
@@ -138,11 +144,16 @@ async fn roll_out(account: &SimulatedAccount, profile: &Profile, tenants: &[Stri
 fn fleet(accounts: usize, tenants: usize) -> BTreeMap<&'static str, Took> {
     let shared = read_shared(std::path::Path::new(env!("CARGO_MANIFEST_DIR")), "staging").unwrap();
     let profile = validate(&shared).unwrap().profile;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let names: Vec<String> = (0..tenants).map(|number| format!("t{number:05}")).collect();
-        let clouds: Vec<SimulatedAccount> =
-            (0..accounts).map(|_| SimulatedAccount::new(&names, OPERATION, CALLS_A_SECOND)).collect();
+        let clouds: Vec<SimulatedAccount> = (0..accounts)
+            .map(|_| SimulatedAccount::new(&names, OPERATION, CALLS_A_SECOND))
+            .collect();
         let mut told = BTreeMap::new();
         for (name, version) in [("create", 1), ("update", 2), ("unchanged", 2)] {
             let all = clouds.iter().enumerate().map(|(seed, cloud)| {

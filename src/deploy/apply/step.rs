@@ -85,7 +85,11 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
                 let live = self.world.stacks.get(&step.stack);
                 // Nobody took away what an earlier apply gave it, and this one did not relax its policy.
                 let has_both = live.is_some_and(|live| live.is_protected) && step.allowed.is_empty();
-                if has_both { Ok(()) } else { self.protect(&stack_id).await }
+                if has_both {
+                    Ok(())
+                } else {
+                    self.protect(&stack_id).await
+                }
             }
             StepAction::Protect => {
                 let live = step.live.as_ref().map_or(step.stack.as_str(), |live| live.id.as_str());

@@ -65,11 +65,18 @@ impl<'a, C: ReadStacks + ?Sized> Watcher<'a, C> {
     /// Sweeps while anybody waits; ends only when a sweep fails for good.
     pub async fn sweep_forever(&self) -> Result<std::convert::Infallible> {
         loop {
-            sleep(self.interval).await;
+            sleep(self.pause()).await;
             if !self.waiting().is_empty() {
                 self.sweep().await?;
             }
         }
+    }
+
+    /// Stacks that take long are looked at less often, so that a look costs little of the time it may waste.
+    fn pause(&self) -> Duration {
+        let longest = self.waiting().values().map(|waiting| waiting.since.elapsed()).max();
+        let fitting = longest.unwrap_or_default() / 8;
+        fitting.clamp(self.interval, self.interval * 4)
     }
 
     async fn sweep(&self) -> Result<()> {
