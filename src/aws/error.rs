@@ -11,6 +11,7 @@ use crate::ports::{Error, Kind};
 struct Said(String);
 
 /// The error of a call. `op` names the API and what it was about, as in `cloudformation:CreateChangeSet oort-staging-acme`.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
 pub fn from_sdk<E>(op: impl Into<String>, error: SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

@@ -14,6 +14,8 @@ use crate::model::stack::{ChangeSet, FailedEvent, LiveStack, StackSummary};
 use crate::ports::cloud::{Detection, DriftedProperty, DriftedResource, Page, Quota, ReadStacks, StackResource};
 use crate::ports::{Error, Kind, Result};
 
+const LIMITS: &str = "cloudformation:DescribeAccountLimits";
+
 #[async_trait]
 impl ReadStacks for Account {
     async fn stacks(&self, next: Option<String>) -> Result<Page<LiveStack>> {
@@ -129,9 +131,8 @@ impl ReadStacks for Account {
 
     async fn quota(&self, quota: Quota) -> Result<u64> {
         let Quota::Stacks = quota;
-        const OP: &str = "cloudformation:DescribeAccountLimits";
         let answer = self.cloudformation.describe_account_limits().send().await;
-        let answer = answer.map_err(|error| from_sdk(OP, error))?;
+        let answer = answer.map_err(|error| from_sdk(LIMITS, error))?;
         let limits = answer.account_limits();
         let limit = limits
             .iter()
@@ -139,7 +140,7 @@ impl ReadStacks for Account {
             .and_then(sdk::AccountLimit::value);
         limit
             .and_then(|limit| u64::try_from(limit).ok())
-            .ok_or_else(|| Error::new(Kind::Unavailable, format!("{OP}: no StackLimit in the answer")))
+            .ok_or_else(|| Error::new(Kind::Unavailable, format!("{LIMITS}: no StackLimit in the answer")))
     }
 
     async fn detect_drift(&self, stack: &str) -> Result<String> {

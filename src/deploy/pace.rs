@@ -96,7 +96,7 @@ impl Pacer {
                 return Err(error);
             }
             let pause = self.pause(attempt);
-            tracing::debug!(api, attempt, error = %error, pause_ms = pause.as_millis() as u64, "call repeated");
+            tracing::debug!(api, attempt, error = %error, pause = ?pause, "call repeated");
             sleep(pause).await;
             attempt += 1;
         }

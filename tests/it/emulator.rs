@@ -13,6 +13,12 @@ pub const STAGING: &str = "909617834444";
 /// The account of `environments/production`.
 pub const PRODUCTION: &str = "988897525199";
 
+/// What whoever runs the tests wants otherwise.
+#[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
+pub fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 pub struct Emulator {
     child: Child,
     port: u16,
@@ -21,8 +27,7 @@ pub struct Emulator {
 impl Emulator {
     pub fn start() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python =
-            std::env::var_os("OORT_TEST_PYTHON").map_or_else(|| root.join("target/venv/bin/python"), PathBuf::from);
+        let python = setting("OORT_TEST_PYTHON").map_or_else(|| root.join("target/venv/bin/python"), PathBuf::from);
         assert!(
             python.exists(),
             "{} is missing: run `make test` once, which installs the emulator",
@@ -39,7 +44,8 @@ impl Emulator {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let told: Value = serde_json::from_str(&line).expect("the emulator tells its port");
+        let told: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
         let port = u16::try_from(told["port"].as_u64().unwrap()).unwrap();
         Self { child, port }
     }
@@ -65,11 +71,6 @@ impl Emulator {
     /// Okta makes a tenant's partner event source.
     pub fn offer(&self, account: &str, name: &str) {
         self.ask("offer", &json!({"account": account, "name": name}));
-    }
-
-    /// Okta deletes it.
-    pub fn withdraw(&self, account: &str, name: &str) {
-        self.ask("withdraw", &json!({"account": account, "name": name}));
     }
 
     /// Answers that AWS would give: see `tests/emulator/control.py`.
@@ -131,7 +132,9 @@ impl Emulator {
         stream.write_all(body.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("no answer: {answer:?}"));
         assert!(head.contains(" 200"), "{what}: {answer}");
         serde_json::from_str(body).unwrap()
     }

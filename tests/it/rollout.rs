@@ -87,7 +87,9 @@ impl Rollout {
 
     /// The digest that a person approves, as a command told it.
     pub fn digest(told: &str) -> String {
-        let (_, rest) = told.split_once("digest ").expect("a digest");
+        let (_, rest) = told
+            .split_once("digest ")
+            .unwrap_or_else(|| panic!("no digest: {told}"));
         rest.chars().take_while(char::is_ascii_hexdigit).collect()
     }
 }

@@ -19,7 +19,7 @@ use oort_streams::ports::cloud::{
 use oort_streams::ports::{Error, Kind, Result};
 use tokio::time::{Instant, sleep};
 
-/// What DescribeStacks and ListStacks give at once.
+/// Stacks a page of a list.
 const PAGE: usize = 50;
 const LATENCY: Duration = Duration::from_millis(80);
 /// What CloudFormation takes to make a change set.

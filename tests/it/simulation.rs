@@ -19,6 +19,7 @@ use oort_streams::model::stack::{CONTENT_HASH_TAG, ENVIRONMENT_TAG, StackSpec, T
 use oort_streams::ports::{Clock, Journal, Result};
 use tokio::time::Instant;
 
+use crate::emulator::setting;
 use crate::simulated_account::SimulatedAccount;
 
 /// What CloudFormation takes for an update of a tenant's stack.
@@ -72,8 +73,7 @@ fn spec(tenant: &str, version: u32) -> StackSpec {
 struct Took {
     plan: Duration,
     apply: Duration,
-    plan_calls: u64,
-    apply_calls: u64,
+    calls: u64,
     throttled: u64,
 }
 
@@ -114,7 +114,7 @@ async fn roll_out(account: &SimulatedAccount, profile: &Profile, tenants: &[Stri
     assert_eq!(plan.blocked, []);
     let mut took = Took {
         plan: start.elapsed(),
-        plan_calls: account.calls(),
+        calls: account.calls(),
         ..Took::default()
     };
     if plan.steps.is_empty() {
@@ -135,7 +135,7 @@ async fn roll_out(account: &SimulatedAccount, profile: &Profile, tenants: &[Stri
     let report = apply.run().await.unwrap();
     assert!(report.is_complete(), "{:?}", report.causes);
     took.apply = start.elapsed();
-    took.apply_calls = account.calls();
+    took.calls = account.calls();
     took.throttled = account.throttled();
     took
 }
@@ -174,21 +174,28 @@ fn fleet(accounts: usize, tenants: usize) -> BTreeMap<&'static str, Took> {
 /// `OORT_TEST_ACCOUNTS` and `OORT_TEST_TENANTS` make it larger: 20 accounts of 500 tenants are the fleet of the README.
 #[test]
 fn a_fleet_is_planned_and_applied_in_an_hour_of_virtual_time() {
-    let number = |name: &str, usual: usize| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let number = |name: &str, usual: usize| setting(name).map_or(usual, |text| text.parse().unwrap());
     let (accounts, tenants) = (number("OORT_TEST_ACCOUNTS", 2), number("OORT_TEST_TENANTS", 100));
     let told = fleet(accounts, tenants);
     for (what, took) in &told {
+        let minutes = |time: Duration| time.as_secs_f64() / 60.0;
         println!(
-            "{what}: {accounts} accounts of {tenants} tenants: plan {:.1} min, apply {:.1} min, {:.3} + {:.3} calls a stack, {} throttled",
-            took.plan.as_secs_f64() / 60.0,
-            took.apply.as_secs_f64() / 60.0,
-            took.plan_calls as f64 / tenants as f64,
-            (took.apply_calls.saturating_sub(took.plan_calls)) as f64 / tenants as f64,
+            "{what}: {accounts} accounts of {tenants} tenants: plan {:.1} min, apply {:.1} min, {} calls an account, {} throttled",
+            minutes(took.plan),
+            minutes(took.apply),
+            took.calls,
             took.throttled
         );
     }
-    let calls = |what: &str| told[what].apply_calls.max(told[what].plan_calls) as f64 / tenants as f64;
-    assert!(calls("create") <= 7.0, "{}", calls("create"));
-    assert!(calls("unchanged") < 0.2, "{}", calls("unchanged"));
-    assert!(told["update"].plan + told["update"].apply < Duration::from_secs(2 * 3_600));
+    // Throttled calls, of which a simulated account has more than a real one, count here too.
+    let most = |what: &str, a_hundred_stacks: u64| {
+        let calls = told[what].calls;
+        assert!(
+            calls * 100 <= a_hundred_stacks * tenants as u64,
+            "{what}: {calls} calls"
+        );
+    };
+    most("create", 700);
+    most("unchanged", 20);
+    assert!(told["update"].plan + told["update"].apply < Duration::from_hours(2));
 }

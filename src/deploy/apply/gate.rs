@@ -13,7 +13,7 @@ use crate::ports::cloud::{METRICS_A_CALL, MetricQuery, Statistic, Watch};
 use crate::ports::{Clock, Result};
 
 /// How often a wave is looked at while it is watched.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 /// What counts as now: metrics of SQS come late.
 const RECENT: SignedDuration = SignedDuration::from_mins(15);
 

@@ -52,18 +52,23 @@ pub fn judge(goal: &Goal, live: Option<&LiveStack>) -> Verdict {
         };
     };
     let failed = || Verdict::Failed(live.status.clone(), live.reason.clone());
+    let is_underway = |phase: Phase| match goal {
+        Goal::Deleted => true,
+        // CloudFormation's answers can be a moment old: the stack is as it was before.
+        Goal::Deployed { since, .. } => match phase {
+            Phase::Deployed | Phase::Reviewed => true,
+            Phase::RolledBack => live.updated == *since,
+            _ => false,
+        },
+        Goal::RolledBack => phase == Phase::Stuck,
+    };
     match (goal, live.status.phase()) {
-        (_, Phase::Running) => Verdict::Underway,
         (Goal::Deleted, Phase::Deleted) | (Goal::RolledBack, Phase::RolledBack | Phase::Deployed) => Verdict::Reached,
         (Goal::Deleted, Phase::DeletionFailed) => failed(),
-        (Goal::Deleted, _) => Verdict::Underway,
         (Goal::Deployed { content_hash, .. }, Phase::Deployed) if live.content_hash() == content_hash.as_deref() => {
             Verdict::Reached
         }
-        // CloudFormation's answers can be a moment old: the stack is as it was before.
-        (Goal::Deployed { .. }, Phase::Deployed | Phase::Reviewed) => Verdict::Underway,
-        (Goal::Deployed { since, .. }, Phase::RolledBack) if live.updated == *since => Verdict::Underway,
-        (Goal::RolledBack, Phase::Stuck) => Verdict::Underway,
+        (_, phase) if phase == Phase::Running || is_underway(phase) => Verdict::Underway,
         _ => failed(),
     }
 }

@@ -125,8 +125,11 @@ impl Report {
     }
 }
 
+/// What stacks share that failed for the same cause: the reason without their own names, and the resource.
+type Same = (String, Option<String>);
+
 fn causes(plan: &Plan, stacks: &[StackReport]) -> Vec<CauseReport> {
-    let mut groups: BTreeMap<(String, Option<String>), (String, Vec<&StackReport>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Same, (String, Vec<&StackReport>)> = BTreeMap::new();
     for stack in stacks {
         let Result::Failed(cause) = &stack.result else { continue };
         let own = plan.step(&stack.stack).map(Step::own_names).unwrap_or_default();

@@ -22,8 +22,14 @@ pub struct Runner<'a, C: ?Sized> {
 
 /// What ends a step early.
 enum Halt {
-    Failed(Cause),
+    Failed(Box<Cause>),
     Port(ports::Error),
+}
+
+impl Halt {
+    fn because(why: impl Into<String>) -> Self {
+        Self::Failed(Box::new(Cause::of(why)))
+    }
 }
 
 impl From<ports::Error> for Halt {
@@ -66,7 +72,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
             }
             Err(Halt::Failed(cause)) => {
                 self.apply.fail(&step.stack, &cause)?;
-                Ok(StackResult::Failed(cause))
+                Ok(StackResult::Failed(*cause))
             }
             // What AWS refuses to one stack says nothing of the others; what nobody is allowed ends the apply.
             Err(Halt::Port(error)) if matches!(error.kind, Kind::Invalid | Kind::NotFound | Kind::Conflict) => {
@@ -96,7 +102,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
                 self.protect(live).await
             }
             StepAction::ContinueRollback { skip } => {
-                let id = self.begin(step, stage).await?;
+                let id = self.begin(step, stage)?;
                 let token = step.token(self.apply.plan, step.purpose());
                 self.call("ContinueUpdateRollback", || {
                     self.apply.cloud.continue_rollback(&id, &token, skip)
@@ -126,7 +132,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
                 let change_set = match (&step.change_set, &step.late) {
                     (Some(change_set), _) => change_set.clone(),
                     (None, Some(late)) => self.make(step, late).await?,
-                    (None, None) => return Err(Halt::Failed(Cause::of("the plan holds no change set for it"))),
+                    (None, None) => return Err(Halt::because("the plan holds no change set for it")),
                 };
                 if !step.allowed.is_empty() {
                     let policy = review::stack_policy(&step.allowed);
@@ -165,9 +171,9 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
         .await?;
         let change_set = ready(apply.cloud, apply.pacer, &wanted, apply.interval, |_| ()).await?;
         if let ChangeSetState::Failed { reason } = &change_set.state {
-            return Err(Halt::Failed(Cause::of(format!(
+            return Err(Halt::because(format!(
                 "CloudFormation refuses the change set: {reason}"
-            ))));
+            )));
         }
         let beyond = review::beyond(&step.promised, &change_set.changes);
         if !beyond.is_empty() {
@@ -175,7 +181,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
                 "its change set would do what the plan does not say: {}; nothing was done to the stack, plan again",
                 beyond.join(", ")
             );
-            return Err(Halt::Failed(Cause::of(why)));
+            return Err(Halt::because(why));
         }
         Ok(ChangeSetRef {
             id: change_set.id,
@@ -228,10 +234,10 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
         };
         match execution {
             Some(Execution::Started | Execution::Complete | Execution::Failed) => Ok(()),
-            Some(Execution::Obsolete) => Err(Halt::Failed(Cause::of(
+            Some(Execution::Obsolete) => Err(Halt::because(
                 "the stack moved after its change set was made; plan again",
-            ))),
-            Some(Execution::NotStarted) => Err(Halt::Failed(Cause::of(chain(&refused)))),
+            )),
+            Some(Execution::NotStarted) => Err(Halt::because(chain(&refused))),
             None => {
                 let live = self
                     .call("DescribeStacks", || self.apply.cloud.stack(&change_set.stack_id))
@@ -242,10 +248,10 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
                 if is_ours {
                     return Ok(());
                 }
-                Err(Halt::Failed(Cause::of(format!(
+                Err(Halt::because(format!(
                     "its change set is gone; plan again ({})",
                     chain(&refused)
-                ))))
+                )))
             }
         }
     }
@@ -263,7 +269,7 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
     }
 
     async fn delete(&self, step: &Step, stage: Option<Stage>, retain: &[String]) -> Result<(), Halt> {
-        let id = self.begin(step, stage).await?;
+        let id = self.begin(step, stage)?;
         let live = self.call("DescribeStacks", || self.apply.cloud.stack(&id)).await?;
         let is_there = live.as_ref().is_some_and(|live| live.status.phase() != Phase::Deleted);
         if !is_there {
@@ -283,13 +289,13 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
     }
 
     /// Writes down that an operation on a live stack begins; gives the stack's ID.
-    async fn begin(&self, step: &Step, stage: Option<Stage>) -> Result<String, Halt> {
+    fn begin(&self, step: &Step, stage: Option<Stage>) -> Result<String, Halt> {
         let id = match stage {
             Some(Stage::Taken(id) | Stage::Beginning(id)) => return Ok(id),
             _ => step.live.as_ref().map(|live| live.id.clone()),
         };
         let Some(id) = id else {
-            return Err(Halt::Failed(Cause::of("the plan names no live stack for it")));
+            return Err(Halt::because("the plan names no live stack for it"));
         };
         self.apply.record(What::Beginning {
             stack: step.stack.clone(),
@@ -306,9 +312,9 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
 
     async fn wait(&self, step: &Step, stack_id: &str, goal: Goal) -> Result<(), Halt> {
         match self.watcher.settled(stack_id, goal).await {
-            Verdict::Failed(status, reason) => {
-                Err(Halt::Failed(self.cause(step, stack_id, status.as_str(), reason).await?))
-            }
+            Verdict::Failed(status, reason) => Err(Halt::Failed(Box::new(
+                self.cause(step, stack_id, status.as_str(), reason).await?,
+            ))),
             Verdict::Reached | Verdict::Underway => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ use crate::ports::cloud::ReadStacks;
 /// Stacks that a page of `DescribeStacks` holds at least: above as many pages' worth of unclear stacks, all are looked at.
 const STACKS_A_PAGE: usize = 50;
 /// How long CloudFormation may take to begin what it has taken.
-const LONGEST_STILLNESS: Duration = Duration::from_secs(600);
+const LONGEST_STILLNESS: Duration = Duration::from_mins(10);
 
 /// Who waits for what.
 pub struct Watcher<'a, C: ?Sized> {

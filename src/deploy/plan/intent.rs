@@ -83,9 +83,9 @@ pub fn intent(spec: &StackSpec, source: Option<&EventSourceName>, world: &World,
         Phase::Stuck if let Some(skip) = ways_out.continues(spec) => Intent::ContinueRollback(skip.clone()),
         phase => {
             let short = &names(spec)[1];
-            let way_out = way_out(phase, short, &spec.name.to_string());
+            let help = way_out(phase, short, spec.name.as_str());
             let why = format!("it is in {}{}", live.status, told(live.reason.as_deref()));
-            blocked(spec, why, &way_out)
+            blocked(spec, why, &help)
         }
     }
 }
