@@ -44,7 +44,13 @@ pub fn live_stack(stack: &sdk::Stack) -> LiveStack {
         created: stack.creation_time().and_then(timestamp),
         updated: stack.last_updated_time().and_then(timestamp),
         is_protected: stack.enable_termination_protection().unwrap_or(false),
+        drift: drift(stack.drift_information()),
     }
+}
+
+fn drift(information: Option<&sdk::StackDriftInformation>) -> Option<String> {
+    let word = information?.stack_drift_status()?.as_str();
+    matches!(word, "IN_SYNC" | "DRIFTED").then(|| word.to_owned())
 }
 
 pub fn summary(stack: &sdk::StackSummary) -> StackSummary {

@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod detect;
 mod diff;
+mod drift;
 mod findings;
 mod local;
 mod output;
@@ -24,6 +25,7 @@ mod rollout_view;
 mod sample;
 mod schema;
 mod shell;
+mod status;
 mod template;
 mod tenant;
 mod up;
@@ -77,6 +79,8 @@ enum Command {
     Check(check::Check),
     Plan(Box<plan::PlanVerb>),
     Apply(Box<apply::ApplyVerb>),
+    Status(Box<status::Status>),
+    Drift(Box<drift::Drift>),
     Rollback(Box<rollback::Rollback>),
     Prune(Box<retire::Prune>),
     Destroy(Box<retire::Destroy>),
@@ -236,6 +240,8 @@ impl Command {
             Self::Check(verb) => verb.run(global),
             Self::Plan(verb) => Box::pin(verb.run(global)).await,
             Self::Apply(verb) => Box::pin(verb.run(global)).await,
+            Self::Status(verb) => Box::pin(verb.run(global)).await,
+            Self::Drift(verb) => Box::pin(verb.run(global)).await,
             Self::Rollback(verb) => Box::pin(verb.run(global)).await,
             Self::Prune(verb) => Box::pin(verb.run(global)).await,
             Self::Destroy(verb) => Box::pin(verb.run(global)).await,

@@ -3,6 +3,7 @@
 mod add;
 pub mod ask;
 mod guide;
+mod import;
 mod list;
 mod remove;
 mod show;
@@ -20,6 +21,7 @@ pub enum Tenant {
     List(list::List),
     Show(show::Show),
     Guide(guide::Guide),
+    Import(import::Import),
     Remove(remove::Remove),
 }
 
@@ -30,6 +32,7 @@ impl Tenant {
             Self::List(verb) => verb.run(global),
             Self::Show(verb) => verb.run(global),
             Self::Guide(verb) => verb.run(global),
+            Self::Import(verb) => Box::pin(verb.run(global)).await,
             Self::Remove(verb) => verb.run(global).await,
         }
     }

@@ -1,7 +1,7 @@
 //! What must hold before AWS is asked for anything else, and before anything is changed. Pure.
 
 use crate::deploy::profile::{Profile, Target};
-use crate::ports::cloud::Identity;
+use crate::model::identity::Identity;
 
 /// Why nothing is done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod check;
 pub mod diff;
+pub mod drift;
 pub mod emit;
 mod fields;
 pub mod golden;
@@ -26,6 +27,7 @@ pub mod schema;
 mod shape;
 mod skeleton;
 pub mod source;
+pub mod status;
 pub mod template;
 pub mod tree;
 pub mod wording;

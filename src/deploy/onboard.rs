@@ -3,4 +3,5 @@
 
 pub mod clash;
 pub mod guide;
+pub mod import;
 pub mod tenant_file;

@@ -3,7 +3,9 @@
 pub mod activity;
 pub mod event;
 pub mod finding;
+pub mod identity;
 pub mod loose;
+pub mod metric;
 pub mod name;
 pub mod source;
 pub mod stack;

@@ -46,6 +46,8 @@ pub struct LiveStack {
     pub updated: Option<Timestamp>,
     /// Termination protection.
     pub is_protected: bool,
+    /// What the last drift detection found, in CloudFormation's word: `IN_SYNC`, `DRIFTED`; none without a detection.
+    pub drift: Option<String>,
 }
 
 impl LiveStack {

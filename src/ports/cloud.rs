@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::Result;
+pub use crate::model::identity::Identity;
 use crate::model::source::EventSource;
 use crate::model::stack::{ChangeSet, FailedEvent, LiveStack, NewChangeSet, StackSummary};
 
@@ -15,13 +16,6 @@ use crate::model::stack::{ChangeSet, FailedEvent, LiveStack, NewChangeSet, Stack
 pub struct Page<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
-}
-
-/// Whose credentials are used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    pub account: String,
-    pub arn: String,
 }
 
 /// A change set that was asked for.

@@ -1,15 +1,46 @@
-//! What the README shows was run: every `$ oort …` line, in order, in one fresh world.
+//! What the README shows was run: every `$ oort …` line, in order, in one fresh world; those of the section on deploying
+//! against an emulated AWS.
 
 use std::path::Path;
 
+use crate::emulator::STAGING;
+use crate::rollout::Rollout;
 use crate::world::World;
+
+fn readme() -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The README's section on deploying, and all the rest.
+fn parted() -> (String, String) {
+    let readme = readme();
+    let (before, rest) = readme.split_once("\n## Deploy\n").unwrap();
+    let (section, after) = rest.split_once("\n## ").unwrap();
+    (section.to_owned(), format!("{before}\n{after}"))
+}
+
+fn shown(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix("$ oort "))
+}
+
+#[test]
+fn every_command_that_deploys_works() {
+    let (section, _) = parted();
+    let rollout = Rollout::new();
+    rollout.offer_all();
+    for line in shown(&section) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let ended = rollout.run(STAGING, &words);
+        assert!(matches!(ended.code, 0 | 2), "oort {line}: {}\n{}", ended.out, ended.err);
+    }
+    assert!(shown(&section).count() >= 6);
+}
 
 #[test]
 fn every_command_of_the_readme_works() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = parted();
     let world = World::new();
-    let mut shown = 0;
-    for line in readme.lines().filter_map(|line| line.strip_prefix("$ oort ")) {
+    for line in shown(&rest) {
         let words: Vec<&str> = line.split(' ').collect();
         let output = world.command(&words).current_dir(world.root()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -22,15 +53,14 @@ fn every_command_of_the_readme_works() {
             !said.contains("no activity") && !said.contains("no findings") && said.trim() != "[]",
             "oort {line}: {said}"
         );
-        shown += 1;
     }
-    assert!(shown >= 8, "the README shows {shown} commands");
+    assert!(shown(&rest).count() >= 8);
 }
 
 #[test]
 fn the_makefile_has_what_the_readme_names() {
     let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
-    let (readme, makefile) = (read("README.md"), read("Makefile"));
+    let (readme, makefile) = (readme(), read("Makefile"));
     for target in ["demo", "test", "lint", "bench"] {
         assert!(
             readme.contains(&format!("make {target}")) && makefile.contains(&format!("\n{target}:")),

@@ -142,6 +142,7 @@ impl Stack {
             created: None,
             updated: None,
             is_protected: self.is_protected,
+            drift: None,
         }
     }
 }

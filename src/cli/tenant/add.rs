@@ -242,7 +242,7 @@ fn ask_route(dialogue: &mut Dialogue<'_>) -> Result<Option<NewRoute>, Failure> {
 }
 
 /// The command that says what was answered, so that no answer has to be given twice.
-fn command(environment: &str, tenant: &NewTenant) -> String {
+pub fn command(environment: &str, tenant: &NewTenant) -> String {
     let mut words: Vec<String> = ["oort", "tenant", "add", tenant.id.as_str()].map(str::to_owned).into();
     let mut flag = |name: &str, value: &str| words.extend([name.to_owned(), quoted(value)]);
     flag("--environment", environment);
@@ -275,7 +275,7 @@ fn path_of(environment: &str, id: &TenantId) -> String {
 }
 
 /// Writes the file after all files of the environment are right together with it. Returns its path below the root.
-fn add(global: &Global, environment: &str, tenant: &NewTenant) -> Result<String, Failure> {
+pub fn add(global: &Global, environment: &str, tenant: &NewTenant) -> Result<String, Failure> {
     let mut sources = read_environment(&global.root, environment).map_err(not_found)?;
     let path = path_of(environment, &tenant.id);
     if global.root.join(&path).exists() {

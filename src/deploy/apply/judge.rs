@@ -125,6 +125,7 @@ mod tests {
             created: None,
             updated: updated.map(|at| at.parse().unwrap()),
             is_protected: false,
+            drift: None,
         }
     }
 

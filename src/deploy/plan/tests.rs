@@ -47,6 +47,7 @@ fn live(status: &str, hash: &str) -> LiveStack {
         created: None,
         updated: None,
         is_protected: true,
+        drift: None,
     }
 }
 
