@@ -73,6 +73,29 @@ impl Emulator {
         self.ask("offer", &json!({"account": account, "name": name}));
     }
 
+    /// Okta deletes it.
+    pub fn withdraw(&self, account: &str, name: &str) {
+        self.ask("withdraw", &json!({"account": account, "name": name}));
+    }
+
+    /// A metric as AWS or a task would tell it.
+    pub fn put_metric(&self, account: &str, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: u32) {
+        let dimensions: Vec<Value> =
+            dimensions.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        self.ask(
+            "metric",
+            &json!({"account": account, "namespace": namespace, "name": name, "dimensions": dimensions, "value": value}),
+        );
+    }
+
+    /// Changes an attribute of a queue behind CloudFormation's back.
+    pub fn set_queue(&self, account: &str, queue: &str, attribute: &str, value: &str) {
+        self.ask(
+            "queue",
+            &json!({"account": account, "queue": queue, "attribute": attribute, "value": value}),
+        );
+    }
+
     /// Answers that AWS would give: see `tests/emulator/control.py`.
     pub fn faults(&self, faults: &Value) {
         self.ask("faults", faults);

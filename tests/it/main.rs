@@ -17,6 +17,7 @@ mod readme;
 mod review;
 mod rollout;
 mod rollout_faults;
+mod rollout_watch;
 mod schedules;
 mod simulated_account;
 mod simulation;
