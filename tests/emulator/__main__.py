@@ -46,7 +46,7 @@ def emulator(port):
     logging.disable(logging.CRITICAL)
     import stores
 
-    stores.install_stores()
+    stores.install()
     import ministack.app
 
     import change_sets
@@ -56,9 +56,9 @@ def emulator(port):
     import operations
     import resources
     import sources
+    import templates
 
-    stores.install_parser()
-    for part in (listing, sources, resources, operations, change_sets, metrics):
+    for part in (templates, listing, sources, resources, operations, change_sets, metrics):
         part.install()
     return control.install(ministack.app.app)
 

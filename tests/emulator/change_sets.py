@@ -70,6 +70,12 @@ def made(change_set):
     return answers.cloudformation("CreateChangeSet", {"Id": change_set["ChangeSetId"], "StackId": change_set["StackId"]})
 
 
+def outputs_change(change_set, stack):
+    """Whether there is something to carry out although no resource changes."""
+    known = stack["_template"].get("Outputs") if stack else None
+    return change_set["ChangeSetType"] == "UPDATE" and change_set["_template"].get("Outputs") != known
+
+
 def create(params):
     stack = listing.resolve(_p(params, "StackName"))
     if known := of_token(params, stack):
@@ -93,6 +99,8 @@ def create(params):
     change_set = cloudformation._change_sets[(set(cloudformation._change_sets.keys()) - before).pop()]
     if in_review:
         change_set["StackId"] = stack["StackId"]
+    if not change_set["Changes"] and outputs_change(change_set, stack):
+        change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
     change_set["_token"] = _p(params, "ClientToken")
     change_set["_ready_at"] = time.time() + settings.CURRENT["change_set_seconds"]
     return made(change_set)

@@ -98,6 +98,20 @@ class Stacks:
     def deploy(self, stack, template, kind="CREATE", **more):
         return self.execute(stack, self.propose(stack, template, kind, **more))
 
+    def failures(self, stack):
+        """What failed, the newest first, as (resource, reason)."""
+        told = self.api.describe_events(StackName=stack, Filters={"FailedEvents": True})["OperationEvents"]
+        return [(one["LogicalResourceId"], one.get("ResourceStatusReason")) for one in told]
+
+    def drift(self, stack):
+        """The drift status of a stack, and what CloudFormation found to be other than it should be."""
+        detection = self.api.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
+        told = self.api.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        assert told["DetectionStatus"] == "DETECTION_COMPLETE"
+        wanted = {"StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"]}
+        changed = self.api.describe_stack_resource_drifts(StackName=stack, **wanted)["StackResourceDrifts"]
+        return told["StackDriftStatus"], {one["LogicalResourceId"]: one for one in changed}
+
     def delete(self, stack):
         """Deletes a stack; gives the status in which that ends."""
         identity = self.api.describe_stacks(StackName=stack)["Stacks"][0]["StackId"]

@@ -153,7 +153,12 @@ ALARM_PROPERTIES = (
 
 def read_alarm(name, properties):
     alarm = cloudwatch._alarms.get(name)
-    return alarm and {key: alarm[key] for key in ALARM_PROPERTIES if alarm.get(key) is not None}
+    if alarm is None:
+        return None
+    # MiniStack keeps a threshold as a float, and compares as text.
+    whole = alarm["Threshold"] == int(alarm["Threshold"])
+    alarm = {**alarm, "Threshold": int(alarm["Threshold"]) if whole else alarm["Threshold"]}
+    return {key: alarm[key] for key in ALARM_PROPERTIES if alarm.get(key) is not None}
 
 
 def install():

@@ -36,7 +36,8 @@ def check_a_failed_creation_is_rolled_back(emulator):
     told = [(one["LogicalResourceId"], one["ResourceStatus"], one["ResourceStatusReason"]) for one in failed]
     assert told == [("Policy", "CREATE_FAILED", "no such policy"), ("Queue", "CREATE_FAILED", "Resource creation cancelled")]
     assert {(one["OperationType"], one["ClientRequestToken"]) for one in failed} == {("CREATE_STACK", "run-1")}
-    assert "QueueUrls" not in emulator.client("sqs", stacks.account).list_queues(), "RetainExceptOnCreate"
+    left = emulator.client("sqs", stacks.account).list_queues().get("QueueUrls")
+    assert not left, f"RetainExceptOnCreate: {left}"
     assert stacks.delete("one") == "DELETE_COMPLETE"
     assert stacks.deploy("one", queue("one")) == "CREATE_COMPLETE"
 
@@ -102,16 +103,6 @@ def check_guards(emulator):
     assert "does not exist" in refusal(stacks.api.describe_stacks, StackName="four")[1]
 
 
-def drift(stacks, stack):
-    detection = stacks.api.detect_stack_drift(StackName=stack)["StackDriftDetectionId"]
-    told = stacks.api.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
-    assert told["DetectionStatus"] == "DETECTION_COMPLETE"
-    changed = stacks.api.describe_stack_resource_drifts(
-        StackName=stack, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"]
-    )["StackResourceDrifts"]
-    return told["StackDriftStatus"], {one["LogicalResourceId"]: one for one in changed}
-
-
 def check_drift(emulator):
     stacks = Stacks(emulator)
     template = queue("one").replace("Outputs:", """
@@ -123,13 +114,13 @@ def check_drift(emulator):
     Properties: {AlarmName: one, Namespace: N, MetricName: M, Statistic: Sum, Period: 60, EvaluationPeriods: 1, Threshold: 5, ComparisonOperator: GreaterThanThreshold}
 Outputs:""")
     assert stacks.deploy("one", template) == "CREATE_COMPLETE"
-    assert drift(stacks, "one") == ("IN_SYNC", {})
+    assert stacks.drift("one") == ("IN_SYNC", {})
     sqs = emulator.client("sqs", stacks.account)
     url = sqs.get_queue_url(QueueName="one")["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "99"})
     emulator.client("events", stacks.account).update_archive(ArchiveName="one", RetentionDays=1)
     emulator.client("cloudwatch", stacks.account).delete_alarms(AlarmNames=["one"])
-    status, changed = drift(stacks, "one")
+    status, changed = stacks.drift("one")
     assert status == "DRIFTED" and set(changed) == {"Queue", "Archive", "Alarm"}
     difference = changed["Queue"]["PropertyDifferences"][0]
     assert (difference["PropertyPath"], difference["ExpectedValue"], difference["ActualValue"]) == ("/VisibilityTimeout", "30", "99")

@@ -25,7 +25,9 @@ def check_every_rendered_stack_is_made_changed_and_deleted(emulator):
         for name, template in templates.items():
             changed = template.replace("MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 1209000")
             changed = changed.replace("RetentionDays: 14", "RetentionDays: 15").replace('Description: "', 'Description: "New: ')
+            assert stacks.drift(name) == ("IN_SYNC", {}), stacks.drift(name)
             assert stacks.deploy(name, changed, "UPDATE") == "UPDATE_COMPLETE", name
+            assert stacks.drift(name) == ("IN_SYNC", {}), stacks.drift(name)
         archive = emulator.client("events", account).describe_archive(ArchiveName=f"oort-{environment}-acme")
         assert archive["EventSourceArn"].startswith("arn:aws:events:us-east-2")
         for name in reversed(templates):
@@ -151,7 +153,7 @@ def check_replacements_of_a_tenants_stack(emulator):
         ('Memory: "512"', 'Memory: "1024"', "DetectorTask", "True"),
         ("RetentionDays: 14", "RetentionDays: 15", "EventArchive", "False"),
         ("ArchiveName: oort", "ArchiveName: new", "EventArchive", "True"),
-        ("Name: oort-staging-acme-events", "Name: new", "EventRule", "True"),
+        ("      Name: oort-staging-acme-events", "      Name: new", "EventRule", "True"),
         ("RoleName: oort-staging-acme-detector", "RoleName: new", "DetectorRole", "True"),
         ("rate(1 hour)", "rate(2 hours)", "DetectorSchedule", "False"),
         ("AlarmName: oort", "AlarmName: new", "DeadLetterAlarm", "True"),
@@ -160,7 +162,7 @@ def check_replacements_of_a_tenants_stack(emulator):
         change_set = stacks.propose("oort-staging-acme", template.replace(before, after), "UPDATE")
         found = stacks.changes(change_set)
         assert found[resource]["Replacement"] == replacement, (resource, found[resource])
-        assert stacks.execute("oort-staging-acme", change_set) == "UPDATE_COMPLETE", before
+        assert stacks.execute("oort-staging-acme", change_set) == "UPDATE_COMPLETE", stacks.failures("oort-staging-acme")
         stacks.deploy("oort-staging-acme", template, "UPDATE")
         if resource == "EventArchive" and replacement == "True":
             # It was retained, so that its name is taken.

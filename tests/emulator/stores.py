@@ -1,11 +1,9 @@
-"""Makes MiniStack fast enough for fleets: its stores look at what belongs to one account and region only, and templates are
-parsed by libyaml. Nothing here changes an answer. Install before any service is imported, for they make stores as they
-are."""
+"""Makes MiniStack fast enough for fleets: its stores look at what belongs to one account and region only. Nothing here
+changes an answer."""
 
 import gc
 
 import ministack.core.responses as responses
-import yaml
 
 
 class ScopedStore(responses.AccountRegionScopedDict):
@@ -84,19 +82,8 @@ class ScopedStore(responses.AccountRegionScopedDict):
         self._scopes.clear()
 
 
-def install_stores():
-    """To be called before `ministack.app` is imported."""
+def install():
+    """To be called before `ministack.app` is imported, for services make their stores as they are."""
     responses.AccountRegionScopedDict = ScopedStore
     # A fleet is millions of small objects that stay: walking them again and again frees nothing.
     gc.set_threshold(200_000, 50, 1_000)
-
-
-def install_parser():
-    """Has templates parsed by libyaml, with the constructors that MiniStack registered."""
-    import ministack.services.cloudformation.engine as engine
-
-    class Loader(yaml.CSafeLoader):
-        yaml_constructors = engine.CfnLoader.yaml_constructors
-        yaml_implicit_resolvers = engine.CfnLoader.yaml_implicit_resolvers
-
-    engine.CfnLoader = Loader

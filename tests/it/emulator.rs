@@ -219,7 +219,13 @@ fn aws(emulator: &Emulator, account: &str, service: &str, target: &str, body: &s
 }
 
 fn who_am_i(emulator: &Emulator, account: &str) -> String {
-    aws(emulator, account, "sts", "", "Action=GetCallerIdentity&Version=2011-06-15")
+    aws(
+        emulator,
+        account,
+        "sts",
+        "",
+        "Action=GetCallerIdentity&Version=2011-06-15",
+    )
 }
 
 #[test]
@@ -251,7 +257,10 @@ fn calls_are_counted_and_meet_their_faults() {
         {"operation": "GetCallerIdentity", "account": account, "times": 1, "drop": true},
     ]));
     let refused = who_am_i(&emulator, &account);
-    assert!(refused.contains(" 400 ") && refused.contains("<Code>Throttling</Code>"), "{refused}");
+    assert!(
+        refused.contains(" 400 ") && refused.contains("<Code>Throttling</Code>"),
+        "{refused}"
+    );
     assert_eq!(who_am_i(&emulator, &account), "");
     assert!(who_am_i(&emulator, &account).contains(&account));
     assert_eq!(emulator.calls(&account)["sts:GetCallerIdentity"], 3);
@@ -271,7 +280,10 @@ fn an_emulator_ends_with_whoever_started_it() {
     drop(emulator.child.stdin.take());
     let begun = Instant::now();
     while emulator.child.try_wait().unwrap().is_none() {
-        assert!(begun.elapsed() < Duration::from_secs(10), "it goes on without standard input");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "it goes on without standard input"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
