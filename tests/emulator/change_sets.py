@@ -2,6 +2,7 @@
 with the values of properties where they are asked for."""
 
 import json
+import re
 import time
 
 import ministack.services.cloudformation as cloudformation
@@ -22,6 +23,8 @@ UPDATABLE = {
 }
 # What CloudFormation shows of a value that it cannot know before it has made a resource.
 LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
+# A bucket as the host of a URL; MiniStack finds it in the path only.
+VIRTUAL_HOST = re.compile(r"^https://([^/]+)\.s3[.-]((?:[a-z0-9-]+\.)?amazonaws\.com)/")
 TOLD = (
     "ChangeSetId",
     "ChangeSetName",
@@ -44,6 +47,9 @@ def refused(params, stack):
     """The error where CloudFormation makes no change set for a stack in its state."""
     status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
     if status == "DELETE_COMPLETE":
+        there = sum(1 for known in cloudformation._stacks.values() if known["StackStatus"] != "DELETE_COMPLETE")
+        if there >= settings.CURRENT["stacks"]:
+            return _error("LimitExceededException", f"Limit for stack has been exceeded: {there}")
         return None
     if _p(params, "ChangeSetType", "UPDATE") == "CREATE":
         if status == "REVIEW_IN_PROGRESS":
@@ -84,6 +90,8 @@ def create(params):
         return error
     if _p(params, "StackName").startswith("arn:") and stack:
         params = {**params, "StackName": [stack["StackName"]]}
+    if url := _p(params, "TemplateURL"):
+        params = {**params, "TemplateURL": [VIRTUAL_HOST.sub(r"https://s3.\2/\1/", url)]}
     before = set(cloudformation._change_sets.keys())
     answer = changesets._create_change_set(params)
     # A stack in review stays the same one, whatever becomes of its further change sets.

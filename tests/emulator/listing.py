@@ -16,7 +16,6 @@ import stores
 
 # (account, region, stack ID) -> a deleted stack whose name another has.
 PAST = {}
-STACK_LIMIT = 2000
 # How an operation of a stack begins, and what it is then.
 OPERATIONS = {
     "CREATE_IN_PROGRESS": "CREATE_STACK",
@@ -85,7 +84,7 @@ def token(next_token_xml):
 
 
 def account_limits(_params):
-    limits = {"StackLimit": STACK_LIMIT, "StackOutputsLimit": 200, "ConcurrentResourcesLimit": 2500}
+    limits = {"StackLimit": settings.CURRENT["stacks"], "StackOutputsLimit": 200, "ConcurrentResourcesLimit": 2500}
     limits = [{"Name": name, "Value": value} for name, value in limits.items()]
     return answers.cloudformation("DescribeAccountLimits", {"AccountLimits": limits})
 

@@ -104,6 +104,9 @@ def install_failures():
         is_update = operation.get("is_update")
         record["StackStatus"] = "UPDATE_ROLLBACK_IN_PROGRESS" if is_update else "ROLLBACK_IN_PROGRESS"
         await asyncio.sleep(settings.CURRENT["operation_seconds"])
+        if not is_update and operation.get("failed_logical_id"):
+            failed = operation["failed_logical_id"]
+            reason_override = f"The following resource(s) failed to create: [{failed}]. Rollback requested by user."
         await roll_back(stack, stack_id, record, operation, reason_override=reason_override)
         if stuck := record.pop("_stuck", None):
             told = cloudformation._stack_events[stack_id]

@@ -4,7 +4,7 @@ import datetime
 import json
 import time
 
-from client import ROOT, STAGING, Stacks, refusal
+from client import ROOT, STAGING, Stacks, queue, refusal
 
 NAME = "aws.partner/okta.com/hooli/77aa-hooli"
 
@@ -90,5 +90,23 @@ def check_metrics_and_alarms(emulator):
     for name in ("oort-a", "oort-b", "other"):
         watch.put_metric_alarm(AlarmName=name, Threshold=0, ComparisonOperator="GreaterThanThreshold", **alarm)
     watch.set_alarm_state(AlarmName="oort-b", StateValue="ALARM", StateReason="a test")
+    emulator.ask("settings", {"page_size": 0})
     told = watch.describe_alarms(AlarmNamePrefix="oort-", StateValue="ALARM")["MetricAlarms"]
     assert [(one["AlarmName"], one["StateReason"]) for one in told] == [("oort-b", "a test")]
+    watch.put_metric_alarm(AlarmName="full", Threshold=9, ComparisonOperator="GreaterThanThreshold", **{**alarm, "MetricName": "Full"})
+    emulator.ask("metric", {"account": stacks.account, "namespace": "AWS/SQS", "name": "Full", "value": 10})
+    assert watch.describe_alarms(AlarmNames=["full"])["MetricAlarms"][0]["StateValue"] == "ALARM", "a metric sets it off"
+
+
+def check_quotas(emulator):
+    stacks = Stacks(emulator)
+    events = emulator.client("events", stacks.account)
+    emulator.ask("settings", {"event_buses": 1, "stacks": 1})
+    for number in range(3):
+        emulator.ask("offer", {"account": stacks.account, "name": f"aws.partner/okta.com/t{number}/id"})
+    make = lambda number: {"Name": f"aws.partner/okta.com/t{number}/id", "EventSourceName": f"aws.partner/okta.com/t{number}/id"}
+    events.create_event_bus(**make(0))
+    assert refusal(events.create_event_bus, **make(1))[0] == "LimitExceededException"
+    stacks.deploy("one", queue("one"))
+    assert refusal(stacks.propose, stack="two", template=queue("two"))[0] == "LimitExceededException"
+    assert {one["Value"] for one in stacks.api.describe_account_limits()["AccountLimits"] if one["Name"] == "StackLimit"} == {1}

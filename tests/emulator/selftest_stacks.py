@@ -112,6 +112,7 @@ def check_change_sets(emulator):
         asked = refusal(stacks.propose, stack="two", template=role, Capabilities=capabilities)
         assert asked == ("InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_NAMED_IAM]")
     emulator.ask("settings", {"change_set_seconds": 0.2})
+    assert len(stacks.api.list_change_sets(StackName="one")["Summaries"]) == 3
     late = stacks.propose("three", queue("three"))
     assert stacks.api.describe_change_set(ChangeSetName=late)["Status"] == "CREATE_IN_PROGRESS"
     assert refusal(stacks.api.execute_change_set, ChangeSetName=late)[0] == "InvalidChangeSetStatus"
@@ -176,7 +177,8 @@ def check_templates_from_s3(emulator):
     s3 = emulator.client("s3", stacks.account)
     s3.create_bucket(Bucket="templates", CreateBucketConfiguration={"LocationConstraint": "us-east-2"})
     s3.put_object(Bucket="templates", Key="deploy/one.yaml", Body=queue("one").encode())
-    for host in ("https://s3.us-east-2.amazonaws.com", emulator.url):
-        change_set = stacks.propose("one", None, TemplateURL=f"{host}/templates/deploy/one.yaml")
+    path = "https://s3.us-east-2.amazonaws.com/templates"
+    for bucket in (path, f"{emulator.url}/templates", "https://templates.s3.us-east-2.amazonaws.com"):
+        change_set = stacks.propose("one", None, TemplateURL=f"{bucket}/deploy/one.yaml")
         assert set(stacks.changes(change_set)) == {"Queue", "Policy"}
     assert stacks.execute("one", change_set) == "CREATE_COMPLETE"

@@ -7,6 +7,9 @@ DEFAULTS = {
     "change_set_seconds": 0.0,
     # Items on a page of any list; 0 for as many as the service gives.
     "page_size": 0,
+    # Quotas of an account and region.
+    "stacks": 2000,
+    "event_buses": 100_000,
 }
 CURRENT = dict(DEFAULTS)
 

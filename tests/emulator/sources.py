@@ -129,6 +129,8 @@ def install():
         name, wanted = data.get("Name", ""), data.get("EventSourceName")
         if name.startswith("aws.") and not wanted:
             return error_response_json("ValidationException", f"Event bus name {name} is not valid.", 400)
+        if sum(bus != "default" for bus in events._event_buses) >= settings.CURRENT["event_buses"]:
+            return error_response_json("LimitExceededException", "The requested resource exceeds the maximum number allowed.", 400)
         if not wanted:
             return create_bus(data)
         if wanted != name:
