@@ -5,9 +5,9 @@ import json
 import re
 import time
 
-import ministack.services.cloudformation as cloudformation
-import ministack.services.cloudformation.changesets as changesets
-import ministack.services.cloudformation.handlers as handlers
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets
+from ministack.services.cloudformation import handlers
 from ministack.services.cloudformation.helpers import _error, _p
 
 import answers
@@ -55,7 +55,10 @@ def refused(params, stack):
         if status == "REVIEW_IN_PROGRESS":
             return None
         name, change_set = stack["StackName"], _p(params, "ChangeSetName")
-        return _error("ValidationError", f"Stack [{name}] already exists and cannot be created again with the changeSet [{change_set}].")
+        return _error(
+            "ValidationError",
+            f"Stack [{name}] already exists and cannot be created again with the changeSet [{change_set}].",
+        )
     if status not in UPDATABLE:
         return _error("ValidationError", f"Stack:{stack['StackId']} is in {status} state and can not be updated.")
     return None
@@ -73,7 +76,9 @@ def of_token(params, stack):
 
 
 def made(change_set):
-    return answers.cloudformation("CreateChangeSet", {"Id": change_set["ChangeSetId"], "StackId": change_set["StackId"]})
+    return answers.cloudformation(
+        "CreateChangeSet", {"Id": change_set["ChangeSetId"], "StackId": change_set["StackId"]}
+    )
 
 
 def outputs_change(change_set, stack):
@@ -148,7 +153,7 @@ def resolved(record, stack):
 
 
 def describe(params):
-    identity, change_set = listing.find_change_set(params)
+    _, change_set = listing.find_change_set(params)
     if change_set is None:
         return _error("ChangeSetNotFound", f"ChangeSet [{_p(params, 'ChangeSetName')}] does not exist", 404)
     told = {key: change_set[key] for key in TOLD if change_set.get(key) not in (None, "")}

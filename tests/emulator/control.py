@@ -32,7 +32,7 @@ def reset():
 
 def put_metric(wanted):
     """{account, namespace, name, dimensions, value, at?}: a value of a metric, at a Unix time or now."""
-    import ministack.services.cloudwatch as cloudwatch
+    from ministack.services import cloudwatch
 
     dimensions = [{"Name": name, "Value": value} for name, value in wanted.get("dimensions", {}).items()]
     datum = {"MetricName": wanted["name"], "Dimensions": dimensions, "Value": wanted["value"]}
@@ -87,7 +87,7 @@ ROUTES = {
 
 def sound(call):
     """Sets off the alarms that wait for this call."""
-    import ministack.services.cloudwatch as cloudwatch
+    from ministack.services import cloudwatch
 
     for alarm in list(ALARMS):
         if (alarm["account"], alarm["operation"]) == (call.account, call.operation):

@@ -4,9 +4,9 @@ who imports what, and how many stacks there may be."""
 import contextlib
 import uuid
 
-import ministack.services.cloudformation as cloudformation
-import ministack.services.cloudformation.changesets as changesets
-import ministack.services.cloudformation.handlers as handlers
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets
+from ministack.services.cloudformation import handlers
 from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation.helpers import _error, _p, _page
 
@@ -57,9 +57,9 @@ def importers(export):
     users = []
     for name, stack in cloudformation._stacks.items():
         status = stack["StackStatus"]
-        if status.endswith("_COMPLETE") and "DELETE" not in status:
-            if export in handlers._imported_export_names(stack, name):
-                users.append(name)
+        is_there = status.endswith("_COMPLETE") and "DELETE" not in status
+        if is_there and export in handlers._imported_export_names(stack, name):
+            users.append(name)
     return sorted(users)
 
 
@@ -94,9 +94,8 @@ def operation_events(stack):
     operation, kind = None, None
     for event in cloudformation._stack_events.get(stack["StackId"], []):
         status = event["ResourceStatus"]
-        if event["ResourceType"] == "AWS::CloudFormation::Stack" and event["LogicalResourceId"] == stack["StackName"]:
-            if status in OPERATIONS:
-                operation, kind = event["EventId"], OPERATIONS[status]
+        if event["LogicalResourceId"] == stack["StackName"] and status in OPERATIONS:
+            operation, kind = event["EventId"], OPERATIONS[status]
         is_failed = status.endswith("_FAILED")
         yield {
             "EventId": event["EventId"],

@@ -2,7 +2,7 @@
 
 import json
 
-import ministack.services.cloudwatch as cloudwatch
+from ministack.services import cloudwatch
 
 import answers
 import settings

@@ -5,10 +5,10 @@ import asyncio
 import time
 from collections import namedtuple
 
-import ministack.services.cloudformation as cloudformation
-import ministack.services.cloudformation.changesets as changesets
-import ministack.services.cloudformation.handlers as handlers
-import ministack.services.cloudformation.stacks as stacks
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets
+from ministack.services.cloudformation import handlers
+from ministack.services.cloudformation import stacks
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services.cloudformation.helpers import _error, _p
 
@@ -57,7 +57,13 @@ def fail_where_wanted(stack, logical_id, on):
     for other in failure.get("cancels", ()):
         status = "CREATE_FAILED" if on == "create" else "UPDATE_FAILED"
         word = "creation" if on == "create" else "update"
-        event(record, other, record["_resources"].get(other, {}).get("ResourceType", ""), status, f"Resource {word} cancelled")
+        event(
+            record,
+            other,
+            record["_resources"].get(other, {}).get("ResourceType", ""),
+            status,
+            f"Resource {word} cancelled",
+        )
     if failure.get("stuck"):
         record["_stuck"] = Stuck(logical_id, failure["reason"])
     raise ValueError(failure["reason"])
@@ -201,7 +207,9 @@ def install_exports():
         for name, known in cloudformation._exports.items():
             if known["StackId"] != stack_id:
                 if name in exports:
-                    raise ValueError(f"Export with name {name} is already exported by stack {known['StackId'].split('/')[1]}")
+                    raise ValueError(
+                        f"Export with name {name} is already exported by stack {known['StackId'].split('/')[1]}"
+                    )
             elif name not in exports or exports[name]["Value"] != known["Value"]:
                 word = "updated" if name in exports else "deleted"
                 if users := listing.importers(name):

@@ -3,14 +3,14 @@ replace a resource, names that are taken, and more types whose drift is found.""
 
 import json
 
-import ministack.services.cloudformation.drift as drift
-import ministack.services.cloudformation.provisioners as provisioners
-import ministack.services.cloudwatch as cloudwatch
+from ministack.services.cloudformation import drift
+from ministack.services.cloudformation import provisioners
+from ministack.services import cloudwatch
 import ministack.services.cloudwatch_logs as logs
 import ministack.services.eventbridge as events
-import ministack.services.iam as iam
-import ministack.services.sns as sns
-import ministack.services.sqs as sqs
+from ministack.services import iam
+from ministack.services import sns
+from ministack.services import sqs
 from ministack.core.responses import get_account_id, get_region
 
 from sources import created
@@ -174,7 +174,10 @@ def install():
     drift._DRIFT_READERS.update(
         {
             "AWS::CloudWatch::Alarm": (read_alarm, frozenset(ALARM_PROPERTIES)),
-            "AWS::Events::Archive": (read_archive, frozenset({"ArchiveName", "Description", "RetentionDays", "SourceArn"})),
+            "AWS::Events::Archive": (
+                read_archive,
+                frozenset({"ArchiveName", "Description", "RetentionDays", "SourceArn"}),
+            ),
             "AWS::Events::EventBus": (read_bus, frozenset({"Name", "Description"})),
             "AWS::Events::Rule": (read_rule, frozenset({"State", "Description", "EventPattern"})),
         }

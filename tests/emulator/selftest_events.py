@@ -34,7 +34,10 @@ def check_a_bus_accepts_its_source(emulator):
     emulator.ask("offer", {"account": account, "name": NAME})
     assert refusal(events.create_event_bus, Name="other", EventSourceName=NAME)[0] == "ValidationException"
     events.create_event_bus(Name=NAME, EventSourceName=NAME)
-    state = lambda: events.describe_event_source(Name=NAME)["State"]
+
+    def state():
+        return events.describe_event_source(Name=NAME)["State"]
+
     assert state() == "ACTIVE" and events.describe_event_bus(Name=NAME)["Name"] == NAME
     names = [bus["Name"] for bus in events.list_event_buses(NamePrefix="aws.partner/")["EventBuses"]]
     assert names == [NAME] and len(events.list_event_buses(Limit=1)["EventBuses"]) == 1
@@ -51,9 +54,19 @@ def check_what_okta_sends_reaches_the_queue(emulator):
     assert stacks.deploy("oort-staging-foundation", foundation) == "CREATE_COMPLETE"
     source = stacks.offer(tenant)
     sqs, okta = emulator.client("sqs", STAGING), emulator.client("events", "100000000001")
-    send = lambda mark: okta.put_partner_events(
-        Entries=[{"Source": source, "DetailType": "SystemLog", "Detail": json.dumps({"uuid": mark}), "Time": datetime.datetime(2026, 1, 1)}]
-    )
+
+    def send(mark):
+        return okta.put_partner_events(
+            Entries=[
+                {
+                    "Source": source,
+                    "DetailType": "SystemLog",
+                    "Detail": json.dumps({"uuid": mark}),
+                    "Time": datetime.datetime(2026, 1, 1),
+                }
+            ]
+        )
+
     assert send("before the bus")["FailedEntryCount"] == 0, "an event that is dropped is no error"
     assert stacks.deploy("oort-staging-acme", tenant) == "CREATE_COMPLETE"
     send("after")
@@ -69,11 +82,17 @@ def check_metrics_and_alarms(emulator):
     stacks = Stacks(emulator)
     watch, now = emulator.client("cloudwatch", stacks.account), time.time()
     dimensions = [{"Name": "QueueName", "Value": "one"}]
-    watch.put_metric_data(Namespace="AWS/SQS", MetricData=[{"MetricName": "Sent", "Dimensions": dimensions, "Value": 2.5}])
+    watch.put_metric_data(
+        Namespace="AWS/SQS", MetricData=[{"MetricName": "Sent", "Dimensions": dimensions, "Value": 2.5}]
+    )
     for ago, value in (300, 7.0), (0, 0.5):
         metric = {"account": stacks.account, "namespace": "AWS/SQS", "name": "Sent", "dimensions": {"QueueName": "one"}}
         emulator.ask("metric", {**metric, "value": value, "at": now - ago})
-    stat = {"Metric": {"Namespace": "AWS/SQS", "MetricName": "Sent", "Dimensions": dimensions}, "Period": 60, "Stat": "Sum"}
+    stat = {
+        "Metric": {"Namespace": "AWS/SQS", "MetricName": "Sent", "Dimensions": dimensions},
+        "Period": 60,
+        "Stat": "Sum",
+    }
     asked = {
         "MetricDataQueries": [{"Id": f"q{number}", "MetricStat": stat} for number in range(3)],
         "StartTime": now - 3600,
@@ -85,17 +104,29 @@ def check_metrics_and_alarms(emulator):
     emulator.ask("settings", {"page_size": 2})
     first = watch.get_metric_data(**asked)
     assert [one["Id"] for one in first["MetricDataResults"]] == ["q0", "q1"]
-    assert [one["Id"] for one in watch.get_metric_data(NextToken=first["NextToken"], **asked)["MetricDataResults"]] == ["q2"]
-    alarm = {"Namespace": "AWS/SQS", "MetricName": "Other", "Statistic": "Maximum", "Period": 60, "EvaluationPeriods": 1}
+    assert [one["Id"] for one in watch.get_metric_data(NextToken=first["NextToken"], **asked)["MetricDataResults"]] == [
+        "q2"
+    ]
+    alarm = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "Other",
+        "Statistic": "Maximum",
+        "Period": 60,
+        "EvaluationPeriods": 1,
+    }
     for name in ("oort-a", "oort-b", "other"):
         watch.put_metric_alarm(AlarmName=name, Threshold=0, ComparisonOperator="GreaterThanThreshold", **alarm)
     watch.set_alarm_state(AlarmName="oort-b", StateValue="ALARM", StateReason="a test")
     emulator.ask("settings", {"page_size": 0})
     told = watch.describe_alarms(AlarmNamePrefix="oort-", StateValue="ALARM")["MetricAlarms"]
     assert [(one["AlarmName"], one["StateReason"]) for one in told] == [("oort-b", "a test")]
-    watch.put_metric_alarm(AlarmName="full", Threshold=9, ComparisonOperator="GreaterThanThreshold", **{**alarm, "MetricName": "Full"})
+    watch.put_metric_alarm(
+        AlarmName="full", Threshold=9, ComparisonOperator="GreaterThanThreshold", **{**alarm, "MetricName": "Full"}
+    )
     emulator.ask("metric", {"account": stacks.account, "namespace": "AWS/SQS", "name": "Full", "value": 10})
-    assert watch.describe_alarms(AlarmNames=["full"])["MetricAlarms"][0]["StateValue"] == "ALARM", "a metric sets it off"
+    assert watch.describe_alarms(AlarmNames=["full"])["MetricAlarms"][0]["StateValue"] == "ALARM", (
+        "a metric sets it off"
+    )
 
 
 def check_quotas(emulator):
@@ -104,9 +135,17 @@ def check_quotas(emulator):
     emulator.ask("settings", {"event_buses": 1, "stacks": 1})
     for number in range(3):
         emulator.ask("offer", {"account": stacks.account, "name": f"aws.partner/okta.com/t{number}/id"})
-    make = lambda number: {"Name": f"aws.partner/okta.com/t{number}/id", "EventSourceName": f"aws.partner/okta.com/t{number}/id"}
+
+    def make(number):
+        return {
+            "Name": f"aws.partner/okta.com/t{number}/id",
+            "EventSourceName": f"aws.partner/okta.com/t{number}/id",
+        }
+
     events.create_event_bus(**make(0))
     assert refusal(events.create_event_bus, **make(1))[0] == "LimitExceededException"
     stacks.deploy("one", queue("one"))
     assert refusal(stacks.propose, stack="two", template=queue("two"))[0] == "LimitExceededException"
-    assert {one["Value"] for one in stacks.api.describe_account_limits()["AccountLimits"] if one["Name"] == "StackLimit"} == {1}
+    assert {
+        one["Value"] for one in stacks.api.describe_account_limits()["AccountLimits"] if one["Name"] == "StackLimit"
+    } == {1}

@@ -21,7 +21,11 @@ def check_operations_take_their_time(emulator):
         stacks.api.delete_stack(StackName="one", ClientRequestToken="gone")
         assert stacks.status("one") == "DELETE_IN_PROGRESS"
     assert stacks.settled(identity) == "DELETE_COMPLETE"
-    ends = [one for one in stacks.api.describe_stack_events(StackName=identity)["StackEvents"] if one["ResourceStatus"] == "DELETE_COMPLETE"]
+    ends = [
+        one
+        for one in stacks.api.describe_stack_events(StackName=identity)["StackEvents"]
+        if one["ResourceStatus"] == "DELETE_COMPLETE"
+    ]
     assert len([one for one in ends if one["LogicalResourceId"] == "one"]) == 1, "it is deleted once"
 
 
@@ -34,7 +38,10 @@ def check_a_failed_creation_is_rolled_back(emulator):
     assert stacks.api.describe_change_set(ChangeSetName=change_set)["ExecutionStatus"] == "EXECUTE_FAILED"
     failed = stacks.api.describe_events(StackName="one", Filters={"FailedEvents": True})["OperationEvents"]
     told = [(one["LogicalResourceId"], one["ResourceStatus"], one["ResourceStatusReason"]) for one in failed]
-    assert told == [("Policy", "CREATE_FAILED", "no such policy"), ("Queue", "CREATE_FAILED", "Resource creation cancelled")]
+    assert told == [
+        ("Policy", "CREATE_FAILED", "no such policy"),
+        ("Queue", "CREATE_FAILED", "Resource creation cancelled"),
+    ]
     assert {(one["OperationType"], one["ClientRequestToken"]) for one in failed} == {("CREATE_STACK", "run-1")}
     left = emulator.client("sqs", stacks.account).list_queues().get("QueueUrls")
     assert not left, f"RetainExceptOnCreate: {left}"
@@ -83,7 +90,9 @@ def check_guards(emulator):
     assert stacks.api.list_imports(ExportName="one-arn")["Imports"] == ["two"]
     assert "imported by" in refusal(stacks.api.delete_stack, StackName="one")[1]
     assert stacks.deploy("one", queue("one", export="other"), "UPDATE") == "UPDATE_ROLLBACK_COMPLETE"
-    reasons = [one.get("ResourceStatusReason", "") for one in stacks.api.describe_stack_events(StackName="one")["StackEvents"]]
+    reasons = [
+        one.get("ResourceStatusReason", "") for one in stacks.api.describe_stack_events(StackName="one")["StackEvents"]
+    ]
     assert "Export one-arn cannot be deleted as it is in use by two" in reasons
     assert stacks.deploy("three", queue("three", export="one-arn")) == "ROLLBACK_COMPLETE", "an export's name is taken"
     stacks.api.update_termination_protection(StackName="two", EnableTerminationProtection=True)
@@ -105,14 +114,19 @@ def check_guards(emulator):
 
 def check_drift(emulator):
     stacks = Stacks(emulator)
-    template = queue("one").replace("Outputs:", """
+    template = queue("one").replace(
+        "Outputs:",
+        """
   Archive:
     Type: AWS::Events::Archive
-    Properties: {ArchiveName: one, SourceArn: !Sub "arn:aws:events:${AWS::Region}:${AWS::AccountId}:event-bus/default", RetentionDays: 14}
+    Properties:
+      {ArchiveName: one, RetentionDays: 14, SourceArn: !Sub "arn:aws:events:us-east-2:${AWS::AccountId}:event-bus/default"}
   Alarm:
     Type: AWS::CloudWatch::Alarm
-    Properties: {AlarmName: one, Namespace: N, MetricName: M, Statistic: Sum, Period: 60, EvaluationPeriods: 1, Threshold: 5, ComparisonOperator: GreaterThanThreshold}
-Outputs:""")
+    Properties: {AlarmName: one, Namespace: N, MetricName: M, Statistic: Sum, Period: 60, EvaluationPeriods: 1,
+      Threshold: 5, ComparisonOperator: GreaterThanThreshold}
+Outputs:""",
+    )
     assert stacks.deploy("one", template) == "CREATE_COMPLETE"
     assert stacks.drift("one") == ("IN_SYNC", {})
     sqs = emulator.client("sqs", stacks.account)
@@ -123,7 +137,11 @@ Outputs:""")
     status, changed = stacks.drift("one")
     assert status == "DRIFTED" and set(changed) == {"Queue", "Archive", "Alarm"}
     difference = changed["Queue"]["PropertyDifferences"][0]
-    assert (difference["PropertyPath"], difference["ExpectedValue"], difference["ActualValue"]) == ("/VisibilityTimeout", "30", "99")
+    assert (difference["PropertyPath"], difference["ExpectedValue"], difference["ActualValue"]) == (
+        "/VisibilityTimeout",
+        "30",
+        "99",
+    )
     assert changed["Alarm"]["StackResourceDriftStatus"] == "DELETED"
 
 
@@ -140,7 +158,9 @@ def check_many_stacks_at_once(emulator):
         list(workers.map(make, range(60)))
     sqs = emulator.client("sqs", stacks.account)
     for number in range(60):
-        url = stacks.api.list_stack_resources(StackName=f"s{number:03}")["StackResourceSummaries"][0]["PhysicalResourceId"]
+        url = stacks.api.list_stack_resources(StackName=f"s{number:03}")["StackResourceSummaries"][0][
+            "PhysicalResourceId"
+        ]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])["Attributes"]
         assert attributes["VisibilityTimeout"] == str(number + 100)
     runs = [run["stack"] for run in emulator.ask("executions")]

@@ -10,7 +10,9 @@ EMPTY = "The submitted information didn't contain changes. Submit different info
 
 def snapshots(environment):
     """The rendered stacks of an environment by name, the foundation first."""
-    paths = sorted((ROOT / f"snapshots/{environment}").glob("*.yaml"), key=lambda path: (path.stem != "foundation", path.stem))
+    paths = sorted(
+        (ROOT / f"snapshots/{environment}").glob("*.yaml"), key=lambda path: (path.stem != "foundation", path.stem)
+    )
     return {f"oort-{environment}-{path.stem}": path.read_text() for path in paths}
 
 
@@ -20,11 +22,17 @@ def check_every_rendered_stack_is_made_changed_and_deleted(emulator):
         for name, template in templates.items():
             stacks.offer(template)
             assert stacks.deploy(name, template) == "CREATE_COMPLETE", name
-            made = {one["ResourceType"] for one in stacks.api.describe_stack_resources(StackName=name)["StackResources"]}
-            assert made and stacks.api.get_template(StackName=name, TemplateStage="Original")["TemplateBody"] is not None
+            made = {
+                one["ResourceType"] for one in stacks.api.describe_stack_resources(StackName=name)["StackResources"]
+            }
+            assert (
+                made and stacks.api.get_template(StackName=name, TemplateStage="Original")["TemplateBody"] is not None
+            )
         for name, template in templates.items():
             changed = template.replace("MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 1209000")
-            changed = changed.replace("RetentionDays: 14", "RetentionDays: 15").replace('Description: "', 'Description: "New: ')
+            changed = changed.replace("RetentionDays: 14", "RetentionDays: 15").replace(
+                'Description: "', 'Description: "New: '
+            )
             assert stacks.drift(name) == ("IN_SYNC", {}), stacks.drift(name)
             assert stacks.deploy(name, changed, "UPDATE") == "UPDATE_COMPLETE", name
             assert stacks.drift(name) == ("IN_SYNC", {}), stacks.drift(name)
@@ -32,9 +40,11 @@ def check_every_rendered_stack_is_made_changed_and_deleted(emulator):
         assert archive["EventSourceArn"].startswith("arn:aws:events:us-east-2")
         for name in reversed(templates):
             assert stacks.delete(name) == "DELETE_COMPLETE", name
-        assert emulator.client("events", account).describe_archive(ArchiveName=f"oort-{environment}-acme"), "it is retained"
+        assert emulator.client("events", account).describe_archive(ArchiveName=f"oort-{environment}-acme"), (
+            "it is retained"
+        )
         assert emulator.client("iam", account).list_roles()["Roles"] == [], "roles are not"
-        name, template = list(templates.items())[0]
+        name, template = next(iter(templates.items()))
         assert stacks.deploy(name, template) == "ROLLBACK_COMPLETE", "what is retained has its name still"
 
 
@@ -44,12 +54,15 @@ def check_a_bus_waits_for_its_source(emulator):
     stacks.deploy(foundation, template[foundation])
     assert stacks.deploy(tenant, template[tenant]) == "ROLLBACK_COMPLETE"
     failed = stacks.api.describe_events(StackName=tenant, Filters={"FailedEvents": True})["OperationEvents"]
-    assert [one["LogicalResourceId"] for one in failed] == ["EventBus"] and "does not exist" in failed[0]["ResourceStatusReason"]
+    assert [one["LogicalResourceId"] for one in failed] == ["EventBus"] and "does not exist" in failed[0][
+        "ResourceStatusReason"
+    ]
     again = refusal(stacks.propose, stack=tenant, template=template[tenant])
     assert again[0] == "ValidationError" and "already exists and cannot be created again" in again[1]
-    assert "is in ROLLBACK_COMPLETE state and can not be updated" in refusal(
-        stacks.propose, stack=tenant, template=template[tenant], kind="UPDATE"
-    )[1]
+    assert (
+        "is in ROLLBACK_COMPLETE state and can not be updated"
+        in refusal(stacks.propose, stack=tenant, template=template[tenant], kind="UPDATE")[1]
+    )
     assert stacks.delete(tenant) == "DELETE_COMPLETE"
     stacks.offer(template[tenant])
     assert stacks.deploy(tenant, template[tenant]) == "CREATE_COMPLETE"
@@ -97,7 +110,10 @@ def check_change_sets(emulator):
     other = stacks.propose("one", queue("one"))
     assert stacks.execute("one", first, ClientRequestToken="x") == "CREATE_COMPLETE"
     stacks.api.execute_change_set(ChangeSetName=first, ClientRequestToken="x")
-    assert refusal(stacks.api.execute_change_set, ChangeSetName=first, ClientRequestToken="y")[0] == "InvalidChangeSetStatus"
+    assert (
+        refusal(stacks.api.execute_change_set, ChangeSetName=first, ClientRequestToken="y")[0]
+        == "InvalidChangeSetStatus"
+    )
     assert stacks.api.describe_change_set(ChangeSetName=first)["ExecutionStatus"] == "EXECUTE_COMPLETE"
     assert refusal(stacks.api.describe_change_set, ChangeSetName=other)[0] == "ChangeSetNotFound"
     same = stacks.api.describe_change_set(ChangeSetName=stacks.propose("one", queue("one"), "UPDATE"))
@@ -163,7 +179,9 @@ def check_replacements_of_a_tenants_stack(emulator):
         change_set = stacks.propose("oort-staging-acme", template.replace(before, after), "UPDATE")
         found = stacks.changes(change_set)
         assert found[resource]["Replacement"] == replacement, (resource, found[resource])
-        assert stacks.execute("oort-staging-acme", change_set) == "UPDATE_COMPLETE", stacks.failures("oort-staging-acme")
+        assert stacks.execute("oort-staging-acme", change_set) == "UPDATE_COMPLETE", stacks.failures(
+            "oort-staging-acme"
+        )
         stacks.deploy("oort-staging-acme", template, "UPDATE")
         if resource == "EventArchive" and replacement == "True":
             # It was retained, so that its name is taken.

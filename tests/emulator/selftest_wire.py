@@ -37,7 +37,13 @@ def check_faults_in_the_words_of_each_protocol(emulator):
 
 def check_faults_find_their_call(emulator):
     stacks = Stacks(emulator)
-    mine = {"service": "cloudformation", "operation": "DescribeStacks", "stack": "two", "status": 503, "code": "ServiceUnavailable"}
+    mine = {
+        "service": "cloudformation",
+        "operation": "DescribeStacks",
+        "stack": "two",
+        "status": 503,
+        "code": "ServiceUnavailable",
+    }
     emulator.ask("faults", [{**mine, "skip": 1, "times": 1}])
     stacks.deploy("one", queue("one"))
     change_set = stacks.propose("two", queue("two"))
@@ -45,7 +51,9 @@ def check_faults_find_their_call(emulator):
     assert refusal(stacks.api.describe_stacks, StackName="two")[0] == "ServiceUnavailable"
     assert stacks.status("two") == "REVIEW_IN_PROGRESS"
     emulator.ask("faults", [{"stack": "two", "status": 400, "code": "Throttling"}])
-    assert refusal(stacks.api.describe_change_set, ChangeSetName=change_set)[0] == "Throttling", "a change set is of its stack"
+    assert refusal(stacks.api.describe_change_set, ChangeSetName=change_set)[0] == "Throttling", (
+        "a change set is of its stack"
+    )
     emulator.ask("faults", [{"operation": "ListStacks", "latency_ms": 300}])
     begun = time.time()
     stacks.api.list_stacks()

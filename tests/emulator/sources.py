@@ -130,11 +130,15 @@ def install():
         if name.startswith("aws.") and not wanted:
             return error_response_json("ValidationException", f"Event bus name {name} is not valid.", 400)
         if sum(bus != "default" for bus in events._event_buses) >= settings.CURRENT["event_buses"]:
-            return error_response_json("LimitExceededException", "The requested resource exceeds the maximum number allowed.", 400)
+            return error_response_json(
+                "LimitExceededException", "The requested resource exceeds the maximum number allowed.", 400
+            )
         if not wanted:
             return create_bus(data)
         if wanted != name:
-            return error_response_json("ValidationException", "The name of the bus must be that of the event source.", 400)
+            return error_response_json(
+                "ValidationException", "The name of the bus must be that of the event source.", 400
+            )
         source = of(wanted)
         if source is None or source["State"] == "DELETED":
             return error_response_json("ResourceNotFoundException", f"Event source {wanted} does not exist.", 400)

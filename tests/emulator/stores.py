@@ -3,7 +3,7 @@ changes an answer."""
 
 import gc
 
-import ministack.core.responses as responses
+from ministack.core import responses
 
 
 class ScopedStore(responses.AccountRegionScopedDict):

@@ -1,5 +1,5 @@
-"""Reads and copies templates fast: nine tenths of what a stack costs MiniStack is YAML parsed in Python. Nothing here changes
-what a template means."""
+"""Reads and copies templates fast: nine tenths of what a stack costs MiniStack is YAML parsed in Python. Nothing here
+changes what a template means."""
 
 import functools
 import json

@@ -1,7 +1,6 @@
 """What goes wrong between a program and AWS: calls that are refused, late, cut off, or done without an answer."""
 
 import asyncio
-
 from urllib.parse import parse_qs
 
 import answers
@@ -117,5 +116,3 @@ def install():
             CONNECTIONS.pop(peer, None)
 
     TCPServer.run = run_known
-
-
