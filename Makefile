@@ -4,6 +4,7 @@ CARGO ?= cargo
 OORT := $(CARGO) run --quiet --locked --
 VENV := target/venv
 PYTHON_TOOLS := $(VENV)/.installed
+EMULATOR := target/emulator
 
 .PHONY: demo test lint bench
 
@@ -13,7 +14,8 @@ demo:
 
 # Every test, then the rendered stacks: against their golden files, the named rules, cfn-lint and checkov. What a profile
 # accepts is told to both tools; neither needs a network.
-test: $(PYTHON_TOOLS)
+test: $(PYTHON_TOOLS) $(EMULATOR)/.installed
+	$(EMULATOR)/bin/python tests/emulator/selftest.py
 	$(CARGO) test --locked
 	$(VENV)/bin/python tests/resource_types.py
 	$(VENV)/bin/python tests/schemas.py target/debug/oort
@@ -43,4 +45,9 @@ bench:
 $(PYTHON_TOOLS): requirements-dev.txt
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(EMULATOR)/.installed: tests/emulator/requirements.txt
+	python3 -m venv --clear $(EMULATOR)
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@

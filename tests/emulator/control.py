@@ -1,28 +1,93 @@
-"""What a test can ask of the emulator besides AWS's own APIs, under `/_oort/`: faults on the wire, failures and states of
-stacks, partner event sources, and what was called and carried out. JSON in, JSON out."""
+"""What a test can ask of the emulator besides AWS's own APIs, under `/_oort/`, JSON in and JSON out: faults on the wire,
+failures and states of stacks, partner event sources, metrics, and what was called and carried out."""
 
-import asyncio
 import json
+import time
 from collections import Counter
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
+from ministack.core.responses import request_scope
+
+import listing
+import operations
+import settings
 import sources
-import templates
+import wire
 
 REGION = "us-east-2"
-# Answers instead of, or after, the work: {"operation", "times", "skip", "status", "code", "message", "after", "account"}.
-FAULTS = []
 # (account, "service:Operation") -> calls.
 CALLS = Counter()
 # Alarms that go off when an operation was called so often: {"account", "operation", "calls", "alarm"}.
 ALARMS = []
 
 
+def reset():
+    import ministack.app
+
+    for kept in (wire.FAULTS, CALLS, ALARMS, sources.SOURCES, listing.PAST):
+        kept.clear()
+    operations.reset()
+    settings.reset()
+    ministack.app._reset_all_state()
+
+
+def put_metric(wanted):
+    """{account, namespace, name, dimensions, value, at?}: a value of a metric, at a Unix time or now."""
+    from ministack.services import cloudwatch
+
+    dimensions = [{"Name": name, "Value": value} for name, value in wanted.get("dimensions", {}).items()]
+    datum = {"MetricName": wanted["name"], "Dimensions": dimensions, "Value": wanted["value"]}
+    datum["Timestamp"] = wanted.get("at", time.time())
+    data = {"Namespace": wanted["namespace"], "MetricData": [datum]}
+    with request_scope(wanted["account"], wanted.get("region", REGION)):
+        cloudwatch._put_metric_data({}, data, False, True)
+
+
+def calls():
+    counted = {}
+    for (account, name), count in CALLS.items():
+        counted.setdefault(account, {})[name] = count
+    return counted
+
+
+def put_partner_events(wanted):
+    """{source, events: [{detail, detail_type?, time?}]}, as Okta sends them."""
+    entries = [
+        {
+            "Source": wanted["source"],
+            "DetailType": event.get("detail_type", "SystemLog"),
+            "Detail": json.dumps(event["detail"]),
+            "Time": event.get("time"),
+        }
+        for event in wanted["events"]
+    ]
+    with request_scope("000000000000", wanted.get("region", REGION)):
+        sources.put_partner_events({"Entries": entries})
+
+
+def place(wanted):
+    return wanted["account"], wanted.get("region", REGION)
+
+
+ROUTES = {
+    "faults": lambda wanted: wire.FAULTS.__setitem__(slice(None), wanted),
+    "failures": lambda wanted: operations.FAILURES.__setitem__(slice(None), wanted),
+    "settings": settings.change,
+    "status": lambda wanted: operations.set_status(*place(wanted), wanted["stack"], wanted["status"], wanted["reason"]),
+    "offer": lambda wanted: sources.offer(*place(wanted), wanted["name"], wanted.get("expires")),
+    "withdraw": lambda wanted: sources.withdraw(*place(wanted), wanted["name"]),
+    "put-partner-events": put_partner_events,
+    "metric": put_metric,
+    "alarm-after": ALARMS.append,
+    "calls": lambda _: calls(),
+    "forget-calls": lambda _: CALLS.clear(),
+    "executions": lambda _: operations.EXECUTIONS,
+    "reset": lambda _: reset(),
+}
+
+
 def sound(call):
     """Sets off the alarms that wait for this call."""
-    import ministack.services.cloudwatch as cloudwatch
-    from ministack.core.responses import request_scope
+    from ministack.services import cloudwatch
 
     for alarm in list(ALARMS):
         if (alarm["account"], alarm["operation"]) == (call.account, call.operation):
@@ -34,138 +99,50 @@ def sound(call):
                     record["StateValue"], record["StateReason"] = "ALARM", "a test set it off"
 
 
-class Call:
-    """A request to AWS, as far as its protocol tells who wants what."""
-
-    def __init__(self, scope, body):
-        headers = {key.decode().lower(): value.decode() for key, value in scope["headers"]}
-        credential = headers.get("authorization", "").partition("Credential=")[2].split("/")
-        self.account = credential[0]
-        self.service = credential[3] if len(credential) > 3 else ""
-        self.is_json = "x-amz-target" in headers
-        self.is_cbor = headers.get("smithy-protocol", "").startswith("rpc-v2-cbor")
-        self.form = {}
-        if self.is_json:
-            self.operation = headers["x-amz-target"].rpartition(".")[2]
-        elif self.is_cbor:
-            self.operation = scope["path"].rpartition("/")[2]
-        else:
-            self.form = {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
-            self.operation = self.form.get("Action", "")
-
-    def refusal(self, fault):
-        """An error in the words of the call's protocol."""
-        code, message = fault.get("code", "InternalFailure"), fault.get("message", "")
-        if self.is_cbor:
-            import cbor2
-
-            return cbor2.dumps({"__type": code, "message": message}), "application/cbor"
-        if self.is_json:
-            return json.dumps({"__type": code, "message": message}).encode(), "application/x-amz-json-1.1"
-        error = f"<Error><Type>Sender</Type><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-        return f"<ErrorResponse>{error}<RequestId>0</RequestId></ErrorResponse>".encode(), "text/xml"
-
-
-def fault_for(call):
-    for fault in FAULTS:
-        if fault["operation"] != call.operation or fault.get("account", call.account) != call.account:
-            continue
-        if fault.get("stack") and fault["stack"] not in json.dumps(call.form):
-            continue
-        if fault.get("skip", 0) > 0:
-            fault["skip"] -= 1
-        elif fault.get("times", 1) > 0:
-            fault["times"] = fault.get("times", 1) - 1
-            return fault
-    return None
-
-
 async def read(receive):
-    body, more = b"", True
+    parts, more = [], True
     while more:
         message = await receive()
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    return body
+    return b"".join(parts)
 
 
-async def answer(send, status, body, kind="application/json"):
-    headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def discard(_message):
-    """Where an answer goes that nobody gets."""
-
-
-def reset():
-    import ministack.app
-
-    for kept in (FAULTS, CALLS, ALARMS, templates.FAILURES, templates.EXECUTIONS, templates.TOKENS, sources.SOURCES):
-        kept.clear()
-    templates.SETTINGS["operation_seconds"] = 0.0
-    ministack.app._reset_all_state()
-
-
-def control(path, wanted):
-    """One request of a test."""
-    region = wanted.get("region", REGION) if isinstance(wanted, dict) else REGION
-    if path == "faults":
-        FAULTS[:] = wanted
-    elif path == "failures":
-        templates.FAILURES[:] = wanted
-    elif path == "settings":
-        templates.SETTINGS.update(wanted)
-    elif path == "status":
-        templates.set_status(wanted["account"], region, wanted["stack"], wanted["status"], wanted["reason"])
-    elif path == "offer":
-        sources.offer(wanted["account"], region, wanted["name"], wanted.get("expires"))
-    elif path == "withdraw":
-        sources.withdraw(wanted["account"], region, wanted["name"])
-    elif path == "alarm-after":
-        ALARMS.append(wanted)
-    elif path == "calls":
-        calls = {}
-        for (account, name), count in CALLS.items():
-            calls.setdefault(account, {})[name] = count
-        return calls
-    elif path == "forget-calls":
-        CALLS.clear()
-    elif path == "executions":
-        return templates.EXECUTIONS
-    elif path == "reset":
-        reset()
-    else:
-        raise ValueError(f"unknown: {path}")
-    return {}
+async def answer_control(path, body, send):
+    try:
+        told = ROUTES[path](json.loads(body or b"{}"))
+        status = 200
+    except (KeyError, TypeError, ValueError) as problem:
+        told, status = {"error": f"{path}: {type(problem).__name__}: {problem}"}, 400
+    body = json.dumps({} if told is None else told).encode()
+    await wire.send_answer(send, status, {"content-type": "application/json"}, body)
 
 
 def install(inner):
+    """The emulator with `/_oort/` before it, faults on its way, and every call counted."""
+    wire.install()
+
     async def app(scope, receive, send):
         if scope["type"] != "http":
             return await inner(scope, receive, send)
         body = await read(receive)
         if scope["path"].startswith("/_oort/"):
-            told = control(scope["path"].removeprefix("/_oort/"), json.loads(body or b"{}"))
-            return await answer(send, 200, json.dumps(told).encode())
-        call = Call(scope, body)
-        if call.operation:
-            CALLS[call.account, f"{call.service}:{call.operation}"] += 1
-            sound(call)
-        messages = [{"type": "http.request", "body": body, "more_body": False}]
+            return await answer_control(scope["path"].removeprefix("/_oort/"), body, send)
 
-        async def again():
-            return messages.pop() if messages else await receive()
+        async def work(reply):
+            messages = [{"type": "http.request", "body": body, "more_body": False}]
 
-        fault = fault_for(call) if call.operation else None
-        if fault is None:
-            return await inner(scope, again, send)
-        if fault.get("after"):
-            await inner(scope, again, discard)
-        if fault.get("latency_ms"):
-            await asyncio.sleep(fault["latency_ms"] / 1000)
-        refusal, kind = call.refusal(fault)
-        return await answer(send, fault.get("status", 400), refusal, kind)
+            async def again():
+                return messages.pop() if messages else await receive()
+
+            await inner(scope, again, reply)
+
+        call = wire.Call(scope, body)
+        if not call.operation:
+            return await work(send)
+        CALLS[call.account, f"{call.service}:{call.operation}"] += 1
+        sound(call)
+        fault = wire.fault_of(call)
+        return await (work(send) if fault is None else wire.meet(call, fault, work, send))
 
     return app

@@ -14,6 +14,8 @@ from ministack.core.responses import (
     request_scope,
 )
 
+import settings
+
 # (the customer's account, region, name) -> what ListEventSources tells of it
 SOURCES = {}
 # How long a source stays pending before EventBridge deletes it, in seconds.
@@ -21,7 +23,12 @@ PENDING_SECONDS = 7 * 24 * 3600
 
 
 def of(name, account=None):
-    return SOURCES.get((account or get_account_id(), get_region(), name))
+    key = (account or get_account_id(), get_region(), name)
+    source = SOURCES.get(key)
+    if source and source["State"] == "PENDING" and source["ExpirationTime"] < time.time():
+        del SOURCES[key]
+        return None
+    return source
 
 
 def offer(account, region, name, expires=None):
@@ -48,13 +55,19 @@ def told(source):
 def list_sources(data):
     here = (get_account_id(), get_region())
     prefix = data.get("NamePrefix") or ""
-    found = [told(s) for key, s in sorted(SOURCES.items()) if key[:2] == here and key[2].startswith(prefix)]
+    names = sorted(key[2] for key in SOURCES if key[:2] == here and key[2].startswith(prefix))
+    return json_response(page("EventSources", [told(source) for source in map(of, names) if source], data))
+
+
+def page(key, items, data):
+    """The part of a list that a request asks for."""
     start = int(data.get("NextToken") or 0)
-    end = start + int(data.get("Limit") or 100)
-    answer = {"EventSources": found[start:end]}
-    if end < len(found):
+    size = int(data.get("Limit") or 100)
+    end = start + min(size, settings.CURRENT["page_size"] or size)
+    answer = {key: items[start:end]}
+    if end < len(items):
         answer["NextToken"] = str(end)
-    return json_response(answer)
+    return answer
 
 
 def describe_source(data):
@@ -66,7 +79,8 @@ def describe_source(data):
 
 def create_partner_source(data):
     name, account = data["Name"], data["Account"]
-    if of(name, account):
+    known = of(name, account)
+    if known and known["State"] != "DELETED":
         return error_response_json("ResourceAlreadyExistsException", f"Event source {name} already exists.", 400)
     offer(account, get_region(), name)
     return json_response({"EventSourceArn": of(name, account)["Arn"]})
@@ -106,16 +120,25 @@ def deliver(bus, entry, account, identity):
 
 
 def install():
-    create_bus, delete_bus = events._create_event_bus, events._delete_event_bus
+    create_bus, delete_bus, list_whole = events._create_event_bus, events._delete_event_bus, events._list_event_buses
+
+    def list_buses(data):
+        return json_response(page("EventBuses", json.loads(list_whole(data)[2])["EventBuses"], data))
 
     def create_event_bus(data):
         name, wanted = data.get("Name", ""), data.get("EventSourceName")
         if name.startswith("aws.") and not wanted:
             return error_response_json("ValidationException", f"Event bus name {name} is not valid.", 400)
+        if sum(bus != "default" for bus in events._event_buses) >= settings.CURRENT["event_buses"]:
+            return error_response_json(
+                "LimitExceededException", "The requested resource exceeds the maximum number allowed.", 400
+            )
         if not wanted:
             return create_bus(data)
         if wanted != name:
-            return error_response_json("ValidationException", "The name of the bus must be that of the event source.", 400)
+            return error_response_json(
+                "ValidationException", "The name of the bus must be that of the event source.", 400
+            )
         source = of(wanted)
         if source is None or source["State"] == "DELETED":
             return error_response_json("ResourceNotFoundException", f"Event source {wanted} does not exist.", 400)
@@ -133,6 +156,7 @@ def install():
 
     events._create_event_bus = create_event_bus
     events._delete_event_bus = delete_event_bus
+    events._list_event_buses = list_buses
     events._list_event_sources = list_sources
     events._describe_event_source = describe_source
     events._create_partner_event_source = create_partner_source

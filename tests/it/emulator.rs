@@ -5,6 +5,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -25,9 +28,16 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// One that every test of this binary can use beside the others, each in a [`fresh_account`]. It ends with the binary.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Emulator> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// One for this test alone.
     pub fn start() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = setting("OORT_TEST_PYTHON").map_or_else(|| root.join("target/venv/bin/python"), PathBuf::from);
+        let python = setting("OORT_TEST_PYTHON").map_or_else(|| root.join("target/emulator/bin/python"), PathBuf::from);
         assert!(
             python.exists(),
             "{} is missing: run `make test` once, which installs the emulator",
@@ -35,6 +45,7 @@ impl Emulator {
         );
         let mut child = Command::new(python)
             .arg(root.join("tests/emulator"))
+            .args(["--port", "0"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -44,8 +55,7 @@ impl Emulator {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let told: Value =
-            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
+        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
         let port = u16::try_from(told["port"].as_u64().unwrap()).unwrap();
         Self { child, port }
     }
@@ -73,15 +83,21 @@ impl Emulator {
         self.ask("offer", &json!({"account": account, "name": name}));
     }
 
-    /// Okta deletes it.
-    pub fn withdraw(&self, account: &str, name: &str) {
-        self.ask("withdraw", &json!({"account": account, "name": name}));
+    /// Okta makes it, and EventBridge deletes it at this Unix time if it is still pending.
+    pub fn offer_until(&self, account: &str, name: &str, expires: u64) {
+        self.ask("offer", &json!({"account": account, "name": name, "expires": expires}));
     }
 
-    /// A metric as AWS or a task would tell it.
-    pub fn put_metric(&self, account: &str, namespace: &str, name: &str, dimensions: &[(&str, &str)], value: u32) {
-        let dimensions: Vec<Value> =
-            dimensions.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+    /// Okta sends an event's detail, which is dropped in silence unless a bus takes it.
+    pub fn put_partner_event(&self, source: &str, detail: &Value) {
+        self.ask(
+            "put-partner-events",
+            &json!({"source": source, "events": [{"detail": detail}]}),
+        );
+    }
+
+    /// AWS measures something now.
+    pub fn put_metric(&self, account: &str, namespace: &str, name: &str, dimensions: &Value, value: f64) {
         self.ask(
             "metric",
             &json!({"account": account, "namespace": namespace, "name": name, "dimensions": dimensions, "value": value}),
@@ -90,25 +106,40 @@ impl Emulator {
 
     /// Changes an attribute of a queue behind CloudFormation's back.
     pub fn set_queue(&self, account: &str, queue: &str, attribute: &str, value: &str) {
-        self.ask(
-            "queue",
-            &json!({"account": account, "queue": queue, "attribute": attribute, "value": value}),
-        );
+        let url = format!("{}/{account}/{queue}", self.endpoint());
+        let body = json!({"QueueUrl": url, "Attributes": {attribute: value}}).to_string();
+        let answer = aws(self, account, "sqs", "AmazonSQS.SetQueueAttributes", &body);
+        assert!(answer.contains(" 200"), "{queue}: {answer}");
     }
 
-    /// Answers that AWS would give: see `tests/emulator/control.py`.
+    /// Okta deletes it.
+    pub fn withdraw(&self, account: &str, name: &str) {
+        self.ask("withdraw", &json!({"account": account, "name": name}));
+    }
+
+    /// Calls that are refused, late or cut off: see `tests/emulator/wire.py`.
     pub fn faults(&self, faults: &Value) {
         self.ask("faults", faults);
     }
 
-    /// Resources that fail: see `tests/emulator/templates.py`.
+    /// Resources that fail: see `tests/emulator/operations.py`.
     pub fn failures(&self, failures: &Value) {
         self.ask("failures", failures);
     }
 
     /// How long an operation on a stack takes at least.
     pub fn operations_take(&self, seconds: f64) {
-        self.ask("settings", &json!({"operation_seconds": seconds}));
+        self.settings(&json!({"operation_seconds": seconds}));
+    }
+
+    /// See `tests/emulator/settings.py`.
+    pub fn settings(&self, settings: &Value) {
+        self.ask("settings", settings);
+    }
+
+    /// Forgets everything, of every account.
+    pub fn reset(&self) {
+        self.ask("reset", &json!({}));
     }
 
     /// Puts a stack into a status in which no operation ends here.
@@ -145,22 +176,31 @@ impl Emulator {
     }
 
     fn ask(&self, what: &str, body: &Value) -> Value {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let head = format!(
-            "POST /_oort/{what} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        stream.write_all(body.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer
-            .split_once("\r\n\r\n")
-            .unwrap_or_else(|| panic!("no answer: {answer:?}"));
+        let answer = self.post(&format!("/_oort/{what}"), "", &body.to_string());
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{what}: no answer: {answer:?}"));
         assert!(head.contains(" 200"), "{what}: {answer}");
         serde_json::from_str(body).unwrap()
     }
+
+    /// One request on a connection of its own; gives all that came back, which is nothing where the emulator cut it off.
+    fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let length = body.len();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
+        );
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut answer = String::new();
+        // A connection that is cut off is no failure of the harness.
+        let _ = stream.read_to_string(&mut answer);
+        answer
+    }
+}
+
+/// An account that no other test has.
+pub fn fresh_account() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(100_000_000_001);
+    NEXT.fetch_add(1, Ordering::Relaxed).to_string()
 }
 
 impl Drop for Emulator {
@@ -168,5 +208,95 @@ impl Drop for Emulator {
         // Its standard input closes with this, which ends it too; nobody waits for it to notice.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A call to AWS as its SDK would write it, but for the signature.
+fn aws(emulator: &Emulator, account: &str, service: &str, target: &str, body: &str) -> String {
+    let kind = if target.is_empty() {
+        "application/x-www-form-urlencoded"
+    } else {
+        "application/x-amz-json-1.1"
+    };
+    let target = if target.is_empty() {
+        String::new()
+    } else {
+        format!("x-amz-target: {target}\r\n")
+    };
+    let credential = format!("{account}/20261123/us-east-2/{service}/aws4_request");
+    let headers = format!(
+        "authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n\
+         content-type: {kind}\r\n{target}"
+    );
+    emulator.post("/", &headers, body)
+}
+
+fn who_am_i(emulator: &Emulator, account: &str) -> String {
+    aws(
+        emulator,
+        account,
+        "sts",
+        "",
+        "Action=GetCallerIdentity&Version=2011-06-15",
+    )
+}
+
+#[test]
+fn accounts_beside_each_other_have_sources_of_their_own() {
+    let emulator = Emulator::shared();
+    let (one, other) = (fresh_account(), fresh_account());
+    let name = "aws.partner/okta.com/hooli/77aa";
+    emulator.offer_until(&one, name, 4_000_000_000);
+    let list = |account: &str| aws(emulator, account, "events", "AWSEvents.ListEventSources", "{}");
+    assert!(list(&one).contains("PENDING") && list(&one).contains("4000000000"));
+    assert!(!list(&other).contains(name));
+    let bus = format!(r#"{{"Name":"{name}","EventSourceName":"{name}"}}"#);
+    let make = |account: &str| aws(emulator, account, "events", "AWSEvents.CreateEventBus", &bus);
+    assert!(make(&other).contains("ResourceNotFoundException"));
+    assert!(make(&one).contains("EventBusArn") && list(&one).contains("ACTIVE"));
+    emulator.put_partner_event(name, &json!({"uuid": "1"}));
+    emulator.put_metric(&one, "AWS/Events", "MatchedEvents", &json!({"EventBusName": name}), 1.0);
+    emulator.withdraw(&one, name);
+    assert!(list(&one).contains("DELETED"));
+    assert!(who_am_i(emulator, &one).contains(&one));
+}
+
+#[test]
+fn calls_are_counted_and_meet_their_faults() {
+    let emulator = Emulator::start();
+    let account = fresh_account();
+    emulator.faults(&json!([
+        {"operation": "GetCallerIdentity", "account": account, "times": 1, "status": 400, "code": "Throttling", "message": "Rate exceeded"},
+        {"operation": "GetCallerIdentity", "account": account, "times": 1, "drop": true},
+    ]));
+    let refused = who_am_i(&emulator, &account);
+    assert!(
+        refused.contains(" 400 ") && refused.contains("<Code>Throttling</Code>"),
+        "{refused}"
+    );
+    assert_eq!(who_am_i(&emulator, &account), "");
+    assert!(who_am_i(&emulator, &account).contains(&account));
+    assert_eq!(emulator.calls(&account)["sts:GetCallerIdentity"], 3);
+    assert!(emulator.executions(&account).is_empty());
+    emulator.settings(&json!({"page_size": 1}));
+    emulator.offer(&account, "aws.partner/okta.com/a/1");
+    emulator.offer(&account, "aws.partner/okta.com/b/2");
+    let list = || aws(&emulator, &account, "events", "AWSEvents.ListEventSources", "{}");
+    assert!(list().contains("NextToken"));
+    emulator.reset();
+    assert!(!list().contains("aws.partner") && emulator.calls(&account).len() == 1);
+}
+
+#[test]
+fn an_emulator_ends_with_whoever_started_it() {
+    let mut emulator = Emulator::start();
+    drop(emulator.child.stdin.take());
+    let begun = Instant::now();
+    while emulator.child.try_wait().unwrap().is_none() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "it goes on without standard input"
+        );
+        std::thread::sleep(Duration::from_millis(20));
     }
 }

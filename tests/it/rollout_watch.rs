@@ -1,7 +1,7 @@
 //! What an on-call engineer asks of a deployed environment: how every tenant is, what somebody changed by hand, and which of
 //! Okta's event sources nobody has taken on.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::emulator::STAGING;
 use crate::rollout::Rollout;
@@ -27,15 +27,15 @@ fn every_tenant_has_a_line_and_what_is_wrong_comes_first() {
 
     rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
     rollout.expect(0, STAGING, &["apply"]);
-    let metric = |stack: &str, queue: &str, name: &str, value: u32| {
-        rollout.emulator.put_metric(STAGING, "AWS/SQS", name, &[("QueueName", &format!("{stack}-{queue}"))], value);
+    let metric = |stack: &str, queue: &str, name: &str, value: f64| {
+        rollout.emulator.put_metric(STAGING, "AWS/SQS", name, &json!({"QueueName": format!("{stack}-{queue}")}), value);
     };
-    metric("oort-staging-acme", "events", "NumberOfMessagesSent", 40);
-    metric("oort-staging-acme", "events", "ApproximateNumberOfMessagesVisible", 7);
-    metric("oort-staging-acme", "events", "ApproximateAgeOfOldestMessage", 240);
-    metric("oort-staging-initech", "dead-letters", "ApproximateNumberOfMessagesVisible", 3);
-    let own = [("Environment", "staging"), ("Tenant", "acme")];
-    rollout.emulator.put_metric(STAGING, "Oort/LogStreams", "DetectorRuns", &own, 1);
+    metric("oort-staging-acme", "events", "NumberOfMessagesSent", 40.0);
+    metric("oort-staging-acme", "events", "ApproximateNumberOfMessagesVisible", 7.0);
+    metric("oort-staging-acme", "events", "ApproximateAgeOfOldestMessage", 240.0);
+    metric("oort-staging-initech", "dead-letters", "ApproximateNumberOfMessagesVisible", 3.0);
+    let own = json!({"Environment": "staging", "Tenant": "acme"});
+    rollout.emulator.put_metric(STAGING, "Oort/LogStreams", "DetectorRuns", &own, 1.0);
     rollout.emulator.forget_calls();
     let told = rollout.expect(0, STAGING, &["status", "-e", "staging", "--format", "json"]);
     let calls = rollout.emulator.calls(STAGING);
