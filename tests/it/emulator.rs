@@ -16,6 +16,12 @@ pub const STAGING: &str = "909617834444";
 /// The account of `environments/production`.
 pub const PRODUCTION: &str = "988897525199";
 
+/// What whoever runs the tests wants otherwise.
+#[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
+pub fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 pub struct Emulator {
     child: Child,
     port: u16,
@@ -31,11 +37,10 @@ impl Emulator {
     /// One for this test alone.
     pub fn start() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python =
-            std::env::var_os("OORT_TEST_PYTHON").map_or_else(|| root.join("target/emulator/bin/python"), PathBuf::from);
+        let python = setting("OORT_TEST_PYTHON").map_or_else(|| root.join("target/emulator/bin/python"), PathBuf::from);
         assert!(
             python.exists(),
-            "{} is missing: run `make test` once, which installs the emulator",
+            "{} is missing: run make test once: it installs the emulator",
             python.display()
         );
         let mut child = Command::new(python)
@@ -50,7 +55,8 @@ impl Emulator {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let told: Value = serde_json::from_str(&line).expect("the emulator tells its port");
+        let told: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
         let port = u16::try_from(told["port"].as_u64().unwrap()).unwrap();
         Self { child, port }
     }
@@ -164,7 +170,9 @@ impl Emulator {
 
     fn ask(&self, what: &str, body: &Value) -> Value {
         let answer = self.post(&format!("/_oort/{what}"), "", &body.to_string());
-        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("no answer: {answer:?}"));
         assert!(head.contains(" 200"), "{what}: {answer}");
         serde_json::from_str(body).unwrap()
     }
