@@ -17,7 +17,8 @@ import listing
 import settings
 
 # {stack, resource, reason, times?, on?, stuck?, cancels?}: a resource that fails when it is created or really changed, or
-# with `on: delete` deleted. With `stuck` the rollback fails too; resources in `cancels` were under way and are given up.
+# with `on: delete` deleted. With `stuck` the rollback fails too; the resources in `cancels`, with their types, were under
+# way and are given up.
 FAILURES = []
 # {account, stack, change_set, at} of every change set that really ran.
 EXECUTIONS = []
@@ -54,16 +55,9 @@ def fail_where_wanted(stack, logical_id, on):
     if failure is None:
         return
     record = cloudformation._stacks[stack]
-    for other in failure.get("cancels", ()):
-        status = "CREATE_FAILED" if on == "create" else "UPDATE_FAILED"
-        word = "creation" if on == "create" else "update"
-        event(
-            record,
-            other,
-            record["_resources"].get(other, {}).get("ResourceType", ""),
-            status,
-            f"Resource {word} cancelled",
-        )
+    status, word = ("CREATE_FAILED", "creation") if on == "create" else ("UPDATE_FAILED", "update")
+    for other, resource_type in failure.get("cancels", {}).items():
+        event(record, other, resource_type, status, f"Resource {word} cancelled")
     if failure.get("stuck"):
         record["_stuck"] = Stuck(logical_id, failure["reason"])
     raise ValueError(failure["reason"])

@@ -117,6 +117,12 @@ def check_metrics_and_alarms(emulator):
     for name in ("oort-a", "oort-b", "other"):
         watch.put_metric_alarm(AlarmName=name, Threshold=0, ComparisonOperator="GreaterThanThreshold", **alarm)
     watch.set_alarm_state(AlarmName="oort-b", StateValue="ALARM", StateReason="a test")
+    form = {"MetricDataQueries.member.1.Id": "q0", "MetricDataQueries.member.1.MetricStat.Stat": "Sum"}
+    metric = "MetricDataQueries.member.1.MetricStat.Metric."
+    form.update({metric + "Namespace": "AWS/SQS", metric + "MetricName": "Sent", "Action": "GetMetricData"})
+    form.update({metric + "Dimensions.member.1.Name": "QueueName", metric + "Dimensions.member.1.Value": "one"})
+    told = emulator.query("monitoring", stacks.account, form)
+    assert told.index("<member>3.0</member>") < told.index("<member>7.0</member>"), "the query protocol tells the same"
     emulator.ask("settings", {"page_size": 0})
     told = watch.describe_alarms(AlarmNamePrefix="oort-", StateValue="ALARM")["MetricAlarms"]
     assert [(one["AlarmName"], one["StateReason"]) for one in told] == [("oort-b", "a test")]

@@ -31,7 +31,13 @@ def check_operations_take_their_time(emulator):
 
 def check_a_failed_creation_is_rolled_back(emulator):
     stacks = Stacks(emulator)
-    failure = {"stack": "one", "resource": "Policy", "reason": "no such policy", "times": 1, "cancels": ["Queue"]}
+    failure = {
+        "stack": "one",
+        "resource": "Policy",
+        "reason": "no such policy",
+        "times": 1,
+        "cancels": {"Queue": "AWS::SQS::Queue"},
+    }
     emulator.ask("failures", [failure])
     change_set = stacks.propose("one", queue("one"))
     assert stacks.execute("one", change_set, ClientRequestToken="run-1") == "ROLLBACK_COMPLETE"

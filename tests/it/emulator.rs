@@ -40,7 +40,7 @@ impl Emulator {
         let python = setting("OORT_TEST_PYTHON").map_or_else(|| root.join("target/emulator/bin/python"), PathBuf::from);
         assert!(
             python.exists(),
-            "{} is missing: run `make test` once, which installs the emulator",
+            "{} is missing: run make test once: it installs the emulator",
             python.display()
         );
         let mut child = Command::new(python)
@@ -55,7 +55,8 @@ impl Emulator {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
+        let told: Value =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
         let port = u16::try_from(told["port"].as_u64().unwrap()).unwrap();
         Self { child, port }
     }
@@ -177,7 +178,9 @@ impl Emulator {
 
     fn ask(&self, what: &str, body: &Value) -> Value {
         let answer = self.post(&format!("/_oort/{what}"), "", &body.to_string());
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{what}: no answer: {answer:?}"));
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{what}: no answer: {answer:?}"));
         assert!(head.contains(" 200"), "{what}: {answer}");
         serde_json::from_str(body).unwrap()
     }

@@ -92,8 +92,10 @@ impl<'a, C: Watch + ?Sized> Gate<'a, C> {
             .filter(|alarm| stack_of(&alarm.name, &own).is_some_and(|stack| !self.is_newly_silent(stack, &alarm.name)))
             .map(|alarm| (alarm.name, alarm.reason))
             .collect();
-        let to = self.clock.now();
-        let from = to.checked_sub(RECENT).unwrap_or(to);
+        let now = self.clock.now();
+        let from = now.checked_sub(RECENT).unwrap_or(now);
+        // The running minute counts.
+        let to = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
         let mut dead_letters: BTreeMap<String, u64> = BTreeMap::new();
         for stacks in self.stacks.chunks(METRICS_A_CALL) {
             let queries: Vec<MetricQuery> = stacks.iter().map(|stack| dead_letters_of(stack)).collect();

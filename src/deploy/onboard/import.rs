@@ -147,6 +147,12 @@ mod tests {
                 Proposal::Unusable { source, why } => format!("{}: {why}", source.name),
             })
             .collect();
-        insta::assert_snapshot!(told.join("\n"), @"");
+        insta::assert_snapshot!(told.join("\n"), @"
+        globex <- globex/y
+        acme-2 <- acme/x-2
+        aws.partner/okta.com/007/b: no tenant ID can be made of 007; name one with oort tenant add
+        support-and-much-more-of <- 24-7--support-and-much-more-of-it/a
+        aws.partner/okta.com/odd: its name is not aws.partner/okta.com/<subdomain>/<integration ID>
+        ");
     }
 }

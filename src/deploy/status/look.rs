@@ -63,9 +63,11 @@ pub async fn look(
         .collect();
     for (questions, history) in [(recent, RECENT), (long, HISTORY)] {
         let from = now.checked_sub(history).unwrap_or(now);
+        // The running minute counts.
+        let to = now.checked_add(SignedDuration::from_mins(1)).unwrap_or(now);
         for chunk in questions.chunks(METRICS_A_CALL) {
             let queries: Vec<MetricQuery> = chunk.iter().map(|(_, query, _)| query.clone()).collect();
-            let page = |next| cloud.metrics(&queries, from, now, next);
+            let page = |next| cloud.metrics(&queries, from, to, next);
             // The newest come first, and the first answer to a question is kept.
             for datum in pacer.all("GetMetricData", page).await? {
                 if let Some((at, _, keep)) = chunk.get(datum.query) {

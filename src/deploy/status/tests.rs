@@ -140,5 +140,31 @@ fn what_needs_a_look_comes_first_and_says_why() {
     let rows = rows(&wanted, &world, &signs, &profile(), at(NOW));
     assert!(is_alarming(&rows) && !is_alarming(&rows[rows.len() - 1..]));
     let text = format!("{}{}", table(&rows, at(NOW)), summary(&rows));
-    insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string(), @"");
+    insta::assert_snapshot!(anstream::adapter::strip_str(&text).to_string(), @"
+    TENANT   SOURCE   STACK                   DRIFT    QUEUE  OLDEST  DETECTOR    COMPACTOR  LAST EVENT
+    dead     active   deployed                -        12     5 min   60 min ago  9 h ago    5 min ago
+      ! 3 dead letters
+      ! alarm dead-letters
+    gone     deleted  deployed                -        12     5 min   60 min ago  9 h ago    5 min ago
+      ! Okta deleted the event source: no event will come
+    lost     pending  deployed                -        -      -       -           -          -
+      ! its event bus is gone: what Okta sends is lost, and expires in 48 h
+      ! no event in 14 d
+    never    active   deployed                -        -      -       -           -          -
+      ! no event in 14 d
+    pending  pending  none                    -        -      -       -           -          -
+      ! Okta's event source waits, and what Okta sends is lost, and expires in 48 h
+    silent   active   deployed                -        12     5 min   60 min ago  9 h ago    31 h ago
+      ! silent for 31 h
+    stuck    active   UPDATE_ROLLBACK_FAILED  -        12     5 min   60 min ago  9 h ago    5 min ago
+      ! UPDATE_ROLLBACK_FAILED: mend what the reason names and plan with --continue-rollback stuck; with --continue-rollback stuck=RESOURCE,... CloudFormation takes these resources for rolled back
+    behind   active   other content           drifted  12     5 min   60 min ago  9 h ago    5 min ago
+      ! somebody changed it by hand: oort drift shows what
+    undone   active   other content           -        12     5 min   60 min ago  9 h ago    5 min ago
+      ! the last update failed and was undone
+    waiting  missing  none                    -        -      -       -           -          -
+      ! waits for Okta's event source
+    well     active   deployed                -        12     5 min   60 min ago  9 h ago    5 min ago
+    10 of 11 need a look.
+    ");
 }
