@@ -21,6 +21,13 @@ pub fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
+/// What a person calls a stack or change set: the name in its ID.
+pub fn name_of(id: &str) -> &str {
+    id.strip_prefix("arn:")
+        .and_then(|arn| arn.split('/').nth(1))
+        .unwrap_or(id)
+}
+
 /// A text that says something.
 fn given(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
