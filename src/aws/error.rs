@@ -20,6 +20,11 @@ where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     let (kind, mut said) = match &error {
+        // The SDK takes an answer that it cannot read for a refusal.
+        SdkError::ServiceError(context) if context.raw().status().is_success() => (
+            Kind::Unavailable,
+            format!("the answer cannot be read: {}", causes(context.err())),
+        ),
         SdkError::ServiceError(context) => refused(context.err().meta(), context.raw().status().as_u16()),
         SdkError::ResponseError(_) => (
             Kind::Unavailable,
@@ -89,14 +94,12 @@ fn not_sent<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> (Kind, 
             let is_unreachable = ["dispatch failure", "timeout", "timed out"]
                 .iter()
                 .any(|sign| causes.contains(sign));
-            if is_unreachable {
-                (Kind::Unavailable, format!("credentials cannot be had: {causes}"))
-            } else {
-                (
-                    Kind::Denied,
-                    format!("credentials cannot be had: {causes}; sign in again"),
-                )
-            }
+            let (kind, way_out) = match error {
+                _ if is_unreachable => (Kind::Unavailable, ""),
+                CredentialsError::InvalidConfiguration(_) => (Kind::Denied, "; see AWS_PROFILE and its profile"),
+                _ => (Kind::Denied, "; sign in again"),
+            };
+            (kind, format!("credentials cannot be had: {causes}{way_out}"))
         }
         (None, SdkError::ConstructionFailure(_)) => {
             (Kind::Invalid, format!("the request cannot be made: {}", causes(error)))

@@ -6,6 +6,8 @@ mod error;
 mod propose;
 mod read;
 mod sources;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod write;
 

@@ -20,15 +20,16 @@ impl ReadStacks for Account {
         let answer = self.cloudformation.describe_stacks().set_next_token(next).send().await;
         let answer = answer.map_err(|error| from_sdk("cloudformation:DescribeStacks", error))?;
         Ok(Page {
-            items: answer.stacks().iter().map(live_stack).collect(),
+            items: whole("cloudformation:DescribeStacks", answer.stacks().iter().map(live_stack))?,
             next: answer.next_token().map(str::to_owned),
         })
     }
 
     async fn stack(&self, name: &str) -> Result<Option<LiveStack>> {
         let answer = self.cloudformation.describe_stacks().stack_name(name).send().await;
-        match answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStacks {}", name_of(name)), error)) {
-            Ok(answer) => Ok(answer.stacks().first().map(live_stack)),
+        let op = format!("cloudformation:DescribeStacks {}", name_of(name));
+        match answer.map_err(|error| from_sdk(&op, error)) {
+            Ok(answer) => Ok(whole(op, answer.stacks().iter().map(live_stack))?.pop()),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -54,7 +55,10 @@ impl ReadStacks for Account {
             .await;
         let answer = answer.map_err(|error| from_sdk("cloudformation:ListStacks", error))?;
         Ok(Page {
-            items: answer.stack_summaries().iter().map(summary).collect(),
+            items: whole(
+                "cloudformation:ListStacks",
+                answer.stack_summaries().iter().map(summary),
+            )?,
             next: answer.next_token().map(str::to_owned),
         })
     }
@@ -238,6 +242,12 @@ impl Account {
             next: answer.next_token().map(|token| format!("{OLDER}{token}")),
         })
     }
+}
+
+/// The items of a page. One that was cut short may not be the only one, and what is missing would be taken for gone.
+fn whole<T>(op: impl Into<String>, items: impl Iterator<Item = Option<T>>) -> Result<Vec<T>> {
+    let items: Option<Vec<T>> = items.collect();
+    items.ok_or_else(|| unusable(op, "the answer is cut short"))
 }
 
 fn is_unknown_action(
