@@ -21,21 +21,29 @@ pub fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
+/// What a person calls a stack or change set: the name in its ID.
+pub fn name_of(id: &str) -> &str {
+    id.strip_prefix("arn:")
+        .and_then(|arn| arn.split('/').nth(1))
+        .unwrap_or(id)
+}
+
 /// A text that says something.
 fn given(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-pub fn live_stack(stack: &sdk::Stack) -> LiveStack {
+/// `None` for a stack without a name, an ID or a status: its answer was cut short.
+pub fn live_stack(stack: &sdk::Stack) -> Option<LiveStack> {
     let tags = stack.tags().iter();
     let exports = stack.outputs().iter().filter_map(|output| {
         let name = output.export_name()?.to_owned();
         Some((name, owned(output.output_value())))
     });
-    LiveStack {
-        id: owned(stack.stack_id()),
-        name: owned(stack.stack_name()),
-        status: StackStatus::new(stack.stack_status().map_or("", sdk::StackStatus::as_str)),
+    Some(LiveStack {
+        id: given(stack.stack_id())?,
+        name: given(stack.stack_name())?,
+        status: status(stack.stack_status())?,
         reason: given(stack.stack_status_reason()),
         tags: tags
             .map(|tag| (owned(tag.key()), owned(tag.value())))
@@ -45,7 +53,7 @@ pub fn live_stack(stack: &sdk::Stack) -> LiveStack {
         updated: stack.last_updated_time().and_then(timestamp),
         is_protected: stack.enable_termination_protection().unwrap_or(false),
         drift: drift(stack.drift_information()),
-    }
+    })
 }
 
 fn drift(information: Option<&sdk::StackDriftInformation>) -> Option<String> {
@@ -53,13 +61,21 @@ fn drift(information: Option<&sdk::StackDriftInformation>) -> Option<String> {
     matches!(word, "IN_SYNC" | "DRIFTED").then(|| word.to_owned())
 }
 
-pub fn summary(stack: &sdk::StackSummary) -> StackSummary {
-    StackSummary {
-        id: owned(stack.stack_id()),
-        name: owned(stack.stack_name()),
-        status: StackStatus::new(stack.stack_status().map_or("", sdk::StackStatus::as_str)),
+/// `None` as with [`live_stack`].
+pub fn summary(stack: &sdk::StackSummary) -> Option<StackSummary> {
+    Some(StackSummary {
+        id: given(stack.stack_id())?,
+        name: given(stack.stack_name())?,
+        status: status(stack.stack_status())?,
         reason: given(stack.stack_status_reason()),
-    }
+    })
+}
+
+/// A word of CloudFormation's. The SDK puts words of its own, in small letters, where CloudFormation gave none.
+fn status(status: Option<&sdk::StackStatus>) -> Option<StackStatus> {
+    let word = status?.as_str();
+    let is_word = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    (!word.is_empty() && word.bytes().all(is_word)).then(|| StackStatus::new(word))
 }
 
 /// A change set with the changes of one page.

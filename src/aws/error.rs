@@ -1,9 +1,13 @@
 //! What AWS answers when it does not do what it was asked, as the one error that ports know.
 
-use aws_sdk_cloudformation::config::http::HttpResponse;
-use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error as StdError;
 
-use crate::ports::{Error, Kind};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_cloudformation::config::http::HttpResponse;
+use aws_sdk_cloudformation::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_cloudformation::operation::RequestId as _;
+
+use crate::ports::{Error, Kind, Result};
 
 /// AWS's own words: its code, its message and the request's ID, and never what was sent.
 #[derive(Debug, thiserror::Error)]
@@ -14,49 +18,122 @@ struct Said(String);
 #[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
 pub fn from_sdk<E>(op: impl Into<String>, error: SdkError<E, HttpResponse>) -> Error
 where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let op = op.into();
-    match &error {
-        SdkError::ServiceError(context) => {
-            let status = context.raw().status().as_u16();
-            let meta = context.err().meta();
-            let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
-            let mut said = match (code, message) {
-                ("", "") => format!("HTTP status {status} without a reason"),
-                ("", message) => message.to_owned(),
-                (code, "") => code.to_owned(),
-                (code, message) => format!("{code}: {message}"),
-            };
-            if is_expired(code) {
-                said.push_str("; sign in again");
-            }
-            Error::caused(kind(code, message, status), op, Said(said))
-        }
-        SdkError::ConstructionFailure(_) => Error::caused(kind_of_construction(&error), op, Said(chain(&error))),
-        // No answer, or none that can be read: nobody knows whether it was done.
-        _ => {
-            let told = chain(&error);
-            let kind = if is_about_credentials(&told) {
-                Kind::Denied
-            } else {
-                Kind::Unavailable
-            };
-            Error::caused(kind, op, Said(told))
-        }
+    let (kind, mut said) = match &error {
+        // The SDK takes an answer that it cannot read for a refusal.
+        SdkError::ServiceError(context) if context.raw().status().is_success() => (
+            Kind::Unavailable,
+            format!("the answer cannot be read: {}", causes(context.err())),
+        ),
+        SdkError::ServiceError(context) => refused(context.err().meta(), context.raw().status().as_u16()),
+        SdkError::ResponseError(_) => (
+            Kind::Unavailable,
+            format!("the answer cannot be read: {}", causes(&error)),
+        ),
+        SdkError::TimeoutError(_) => (Kind::Unavailable, format!("no answer in time: {}", causes(&error))),
+        _ => not_sent(&error),
+    };
+    if let Some(request) = error.request_id() {
+        said = format!("{said} (request {request})");
+    }
+    Error::caused(kind, op, Said(said))
+}
+
+/// What an answer has to have: without it nobody knows what came of the call.
+pub fn required(op: impl Into<String>, what: &str, value: Option<&str>) -> Result<String> {
+    match value {
+        Some(value) if !value.is_empty() => Ok(value.to_owned()),
+        _ => Err(unusable(op, format!("the answer names no {what}"))),
     }
 }
 
-fn kind_of_construction<E: std::error::Error + 'static>(error: &SdkError<E, HttpResponse>) -> Kind {
-    if is_about_credentials(&chain(error)) {
-        Kind::Denied
+/// An answer that says less than it has to.
+pub fn unusable(op: impl Into<String>, why: impl Into<String>) -> Error {
+    Error::caused(Kind::Unavailable, op, Said(why.into()))
+}
+
+/// An answer that says for a part of what was asked that it is not allowed.
+pub fn denied(op: impl Into<String>, why: impl Into<String>) -> Error {
+    Error::caused(Kind::Denied, op, Said(why.into()))
+}
+
+fn refused(meta: &ErrorMetadata, status: u16) -> (Kind, String) {
+    let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
+    // Where a signature does not match, AWS goes on with the request as it read it: with the session's token in it.
+    let message = match message.find("The Canonical String") {
+        Some(at) => message[..at].trim_end(),
+        None => message,
+    };
+    let said = match (code, message) {
+        ("", "") => format!("HTTP status {status} without a reason"),
+        ("", message) => message.to_owned(),
+        (code, "") => code.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    };
+    let way_out = if is_expired(code) {
+        "; sign in again"
+    } else if message.starts_with("Signature expired") || message.starts_with("Signature not yet current") {
+        "; set this machine's clock"
     } else {
-        Kind::Invalid
+        ""
+    };
+    (kind(code, message, status), format!("{said}{way_out}"))
+}
+
+/// Nothing was sent, or nobody knows whether it arrived.
+fn not_sent<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> (Kind, String) {
+    match (credentials_error(error), error) {
+        (Some(CredentialsError::CredentialsNotLoaded(_)), _) => (
+            Kind::Denied,
+            "no credentials are found; sign in, or choose a profile with AWS_PROFILE".to_owned(),
+        ),
+        // The service that gives them is as unavailable as any other: what was signed in stays signed in.
+        (Some(error @ CredentialsError::ProviderTimedOut(_)), _) => (Kind::Unavailable, error.to_string()),
+        (Some(error), _) => {
+            let causes = causes(error);
+            let is_unreachable = ["dispatch failure", "timeout", "timed out"]
+                .iter()
+                .any(|sign| causes.contains(sign));
+            let (kind, way_out) = match error {
+                _ if is_unreachable => (Kind::Unavailable, ""),
+                CredentialsError::InvalidConfiguration(_) => (Kind::Denied, "; see AWS_PROFILE and its profile"),
+                _ => (Kind::Denied, "; sign in again"),
+            };
+            (kind, format!("credentials cannot be had: {causes}{way_out}"))
+        }
+        (None, SdkError::ConstructionFailure(_)) => {
+            (Kind::Invalid, format!("the request cannot be made: {}", causes(error)))
+        }
+        (None, _) => (Kind::Unavailable, format!("no answer: {}", causes(error))),
     }
 }
 
-fn is_about_credentials(told: &str) -> bool {
-    told.contains("credential")
+fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a CredentialsError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The causes of an error in one line, each once, without the error itself; the error where it has none.
+fn causes(error: &(dyn StdError + 'static)) -> String {
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if text.is_empty() {
+            text = more;
+        } else if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = error.source();
+    }
+    if text.is_empty() { error.to_string() } else { text }
 }
 
 fn is_expired(code: &str) -> bool {
@@ -65,65 +142,48 @@ fn is_expired(code: &str) -> bool {
 
 /// Source: the common errors of the AWS APIs, and what CloudFormation says in a `ValidationError`.
 fn kind(code: &str, message: &str, status: u16) -> Kind {
-    const THROTTLED: [&str; 6] = [
-        "Throttling",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "RequestThrottled",
-        "SlowDown",
-    ];
-    const DENIED: [&str; 7] = [
-        "AccessDenied",
-        "AccessDeniedException",
-        "UnauthorizedOperation",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-        "OptInRequired",
-    ];
-    const NOT_FOUND: [&str; 4] = [
-        "ChangeSetNotFound",
-        "ChangeSetNotFoundException",
-        "StackNotFoundException",
-        "ResourceNotFoundException",
-    ];
-    const CONFLICT: [&str; 6] = [
-        "InvalidChangeSetStatus",
-        "InvalidChangeSetStatusException",
-        "AlreadyExistsException",
-        "TokenAlreadyExistsException",
-        "OperationInProgressException",
-        "ConcurrentModificationException",
-    ];
-    if THROTTLED.contains(&code) || message.contains("Rate exceeded") || status == 429 {
-        Kind::Throttled
-    } else if DENIED.contains(&code) || is_expired(code) {
-        Kind::Denied
-    } else if NOT_FOUND.contains(&code) || message.contains("does not exist") {
-        Kind::NotFound
-    } else if CONFLICT.contains(&code)
-        || message.contains("state and can not be")
-        || message.contains("_IN_PROGRESS state")
-    {
-        Kind::Conflict
-    } else if status >= 500 {
-        Kind::Unavailable
-    } else {
-        Kind::Invalid
+    // The protocols disagree on whether a code ends so.
+    match code.strip_suffix("Exception").unwrap_or(code) {
+        "Throttling" | "Throttled" | "RequestLimitExceeded" | "TooManyRequests" | "RequestThrottled" | "SlowDown" => {
+            Kind::Throttled
+        }
+        _ if status == 429 || message.contains("Rate exceeded") => Kind::Throttled,
+        "UnauthorizedOperation"
+        | "InvalidClientTokenId"
+        | "SignatureDoesNotMatch"
+        | "InvalidSignature"
+        | "IncompleteSignature"
+        | "MissingAuthenticationToken"
+        | "UnrecognizedClient"
+        | "OptInRequired" => Kind::Denied,
+        code if code.starts_with("AccessDenied") || is_expired(code) => Kind::Denied,
+        "ChangeSetNotFound" | "StackNotFound" | "ResourceNotFound" => Kind::NotFound,
+        "InvalidChangeSetStatus"
+        | "AlreadyExists"
+        | "TokenAlreadyExists"
+        | "OperationInProgress"
+        | "ConcurrentModification" => Kind::Conflict,
+        "ValidationError" if is_missing_stack(message) => Kind::NotFound,
+        "ValidationError" if is_in_the_way(message) => Kind::Conflict,
+        "" if matches!(status, 401 | 403) => Kind::Denied,
+        _ if status >= 500 || status == 408 => Kind::Unavailable,
+        _ => Kind::Invalid,
     }
 }
 
-/// An error with its causes in one line, each once.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
+/// Other things do not exist either, such as the object that a template's URL names: those have to be mended.
+fn is_missing_stack(message: &str) -> bool {
+    (message.starts_with("Stack") || message.starts_with("ChangeSet")) && message.contains("does not exist")
+}
+
+/// The stack is not as whoever asked took it to be.
+fn is_in_the_way(message: &str) -> bool {
+    [
+        "state and can not be",
+        "_IN_PROGRESS state",
+        "cannot be deleted while in status",
+        "already exists and cannot be created again",
+    ]
+    .iter()
+    .any(|sign| message.contains(sign))
 }

@@ -1,11 +1,14 @@
 //! Makes and drops change sets.
 
 use async_trait::async_trait;
+use aws_sdk_cloudformation::config::http::HttpResponse;
+use aws_sdk_cloudformation::error::{ProvideErrorMetadata as _, SdkError};
+use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Tag};
 
 use crate::aws::Account;
-use crate::aws::convert::owned;
-use crate::aws::error::from_sdk;
+use crate::aws::convert::name_of;
+use crate::aws::error::{from_sdk, required};
 use crate::model::stack::{ChangeSetKind, NewChangeSet, TemplateBody};
 use crate::ports::cloud::{ProposeStacks, Proposed};
 use crate::ports::{Kind, Result};
@@ -38,24 +41,21 @@ impl ProposeStacks for Account {
             .set_import_existing_resources(change_set.adopts.then_some(true))
             .send()
             .await;
-        let op = || format!("cloudformation:CreateChangeSet {}", change_set.stack);
-        match answer.map_err(|error| from_sdk(op(), error)) {
-            Ok(answer) => Ok(Proposed {
-                change_set: owned(answer.id()),
-                stack_id: owned(answer.stack_id()),
-            }),
+        let op = format!("cloudformation:CreateChangeSet {}", change_set.stack);
+        match answer {
+            Ok(answer) => proposed(&op, answer.id(), answer.stack_id()),
             // Made by a call whose answer was lost.
-            Err(error) if error.kind == Kind::Conflict => match self.known(change_set).await? {
+            Err(error) if is_made_already(&error) => match self.known(change_set).await? {
                 Some(proposed) => Ok(proposed),
-                None => Err(error),
+                None => Err(from_sdk(op, error)),
             },
-            Err(error) => Err(error),
+            Err(error) => Err(from_sdk(op, error)),
         }
     }
 
     async fn drop_change_set(&self, id: &str) -> Result<()> {
         let answer = self.cloudformation.delete_change_set().change_set_name(id).send().await;
-        match answer.map_err(|error| from_sdk(format!("cloudformation:DeleteChangeSet {id}"), error)) {
+        match answer.map_err(|error| from_sdk(format!("cloudformation:DeleteChangeSet {}", name_of(id)), error)) {
             Err(error) if error.kind != Kind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -63,7 +63,7 @@ impl ProposeStacks for Account {
 
     async fn drop_reviewed(&self, stack_id: &str) -> Result<()> {
         let answer = self.cloudformation.delete_stack().stack_name(stack_id).send().await;
-        answer.map_err(|error| from_sdk(format!("cloudformation:DeleteStack {stack_id}"), error))?;
+        answer.map_err(|error| from_sdk(format!("cloudformation:DeleteStack {}", name_of(stack_id)), error))?;
         Ok(())
     }
 }
@@ -79,13 +79,27 @@ impl Account {
             .change_set_name(name)
             .send()
             .await;
-        match answer.map_err(|error| from_sdk(format!("cloudformation:DescribeChangeSet {stack}"), error)) {
-            Ok(answer) => Ok(Some(Proposed {
-                change_set: owned(answer.change_set_id()),
-                stack_id: owned(answer.stack_id()),
-            })),
+        let op = format!("cloudformation:DescribeChangeSet {stack}");
+        match answer.map_err(|error| from_sdk(&op, error)) {
+            Ok(answer) => proposed(&op, answer.change_set_id(), answer.stack_id()).map(Some),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
+
+fn proposed(op: &str, id: Option<&str>, stack_id: Option<&str>) -> Result<Proposed> {
+    Ok(Proposed {
+        change_set: required(op, "change set", id)?,
+        stack_id: required(op, "stack", stack_id)?,
+    })
+}
+
+/// Whether the stack has this very change set. Of one with the same name and another template or tags, CloudFormation says
+/// that it is a mismatch: carrying that one out would deploy what nobody asked for.
+fn is_made_already(error: &SdkError<CreateChangeSetError, HttpResponse>) -> bool {
+    let is_there = error
+        .as_service_error()
+        .is_some_and(CreateChangeSetError::is_already_exists_exception);
+    is_there && !error.message().unwrap_or_default().contains("mismatch")
 }

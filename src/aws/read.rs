@@ -8,11 +8,11 @@ use aws_sdk_cloudformation::types::StackStatus::{
 use jiff::Timestamp;
 
 use crate::aws::Account;
-use crate::aws::convert::{change_set, live_stack, owned, summary, timestamp};
-use crate::aws::error::from_sdk;
+use crate::aws::convert::{change_set, live_stack, name_of, owned, summary, timestamp};
+use crate::aws::error::{from_sdk, required, unusable};
 use crate::model::stack::{ChangeSet, FailedEvent, LiveStack, StackSummary};
 use crate::ports::cloud::{Detection, DriftedProperty, DriftedResource, Page, Quota, ReadStacks, StackResource};
-use crate::ports::{Error, Kind, Result};
+use crate::ports::{Kind, Result};
 
 const LIMITS: &str = "cloudformation:DescribeAccountLimits";
 
@@ -22,15 +22,16 @@ impl ReadStacks for Account {
         let answer = self.cloudformation.describe_stacks().set_next_token(next).send().await;
         let answer = answer.map_err(|error| from_sdk("cloudformation:DescribeStacks", error))?;
         Ok(Page {
-            items: answer.stacks().iter().map(live_stack).collect(),
+            items: whole("cloudformation:DescribeStacks", answer.stacks().iter().map(live_stack))?,
             next: answer.next_token().map(str::to_owned),
         })
     }
 
     async fn stack(&self, name: &str) -> Result<Option<LiveStack>> {
         let answer = self.cloudformation.describe_stacks().stack_name(name).send().await;
-        match answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStacks {name}"), error)) {
-            Ok(answer) => Ok(answer.stacks().first().map(live_stack)),
+        let op = format!("cloudformation:DescribeStacks {}", name_of(name));
+        match answer.map_err(|error| from_sdk(&op, error)) {
+            Ok(answer) => Ok(whole(op, answer.stacks().iter().map(live_stack))?.pop()),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -56,7 +57,10 @@ impl ReadStacks for Account {
             .await;
         let answer = answer.map_err(|error| from_sdk("cloudformation:ListStacks", error))?;
         Ok(Page {
-            items: answer.stack_summaries().iter().map(summary).collect(),
+            items: whole(
+                "cloudformation:ListStacks",
+                answer.stack_summaries().iter().map(summary),
+            )?,
             next: answer.next_token().map(str::to_owned),
         })
     }
@@ -69,8 +73,9 @@ impl ReadStacks for Account {
             .template_stage(sdk::TemplateStage::Original)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:GetTemplate {stack}"), error))?;
-        Ok(owned(answer.template_body()))
+        let op = format!("cloudformation:GetTemplate {}", name_of(stack));
+        let answer = answer.map_err(|error| from_sdk(&op, error))?;
+        required(op, "template", answer.template_body())
     }
 
     async fn change_set(&self, id: &str, next: Option<String>) -> Result<(ChangeSet, Option<String>)> {
@@ -81,22 +86,27 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:DescribeChangeSet {id}"), error))?;
+        let answer =
+            answer.map_err(|error| from_sdk(format!("cloudformation:DescribeChangeSet {}", name_of(id)), error))?;
         Ok((change_set(&answer), answer.next_token().map(str::to_owned)))
     }
 
     async fn failures(&self, stack_id: &str, next: Option<String>) -> Result<Page<FailedEvent>> {
+        if let Some(token) = next.as_deref().and_then(|next| next.strip_prefix(OLDER)) {
+            return self.failed_stack_events(stack_id, Some(token.to_owned())).await;
+        }
+        let is_first = next.is_none();
         let answer = self
             .cloudformation
             .describe_events()
             .stack_name(stack_id)
             .filters(sdk::EventFilter::builder().failed_events(true).build())
-            .set_next_token(next.clone())
+            .set_next_token(next)
             .send()
             .await;
         match answer {
             // CloudFormation keeps these events for a time only, and an endpoint may know the action and have none.
-            Ok(answer) if answer.operation_events().is_empty() && next.is_none() => {
+            Ok(answer) if is_first && answer.operation_events().is_empty() && answer.next_token().is_none() => {
                 self.failed_stack_events(stack_id, None).await
             }
             Ok(answer) => Ok(Page {
@@ -104,8 +114,11 @@ impl ReadStacks for Account {
                 next: answer.next_token().map(str::to_owned),
             }),
             // An endpoint that is older than this action.
-            Err(error) if is_unknown_action(&error) => self.failed_stack_events(stack_id, next).await,
-            Err(error) => Err(from_sdk(format!("cloudformation:DescribeEvents {stack_id}"), error)),
+            Err(error) if is_unknown_action(&error) => self.failed_stack_events(stack_id, None).await,
+            Err(error) => Err(from_sdk(
+                format!("cloudformation:DescribeEvents {}", name_of(stack_id)),
+                error,
+            )),
         }
     }
 
@@ -117,7 +130,8 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:ListStackResources {stack}"), error))?;
+        let answer =
+            answer.map_err(|error| from_sdk(format!("cloudformation:ListStackResources {}", name_of(stack)), error))?;
         let resource = |resource: &sdk::StackResourceSummary| StackResource {
             id: owned(resource.logical_resource_id()),
             resource_type: owned(resource.resource_type()),
@@ -131,22 +145,27 @@ impl ReadStacks for Account {
 
     async fn quota(&self, quota: Quota) -> Result<u64> {
         let Quota::Stacks = quota;
-        let answer = self.cloudformation.describe_account_limits().send().await;
-        let answer = answer.map_err(|error| from_sdk(LIMITS, error))?;
-        let limits = answer.account_limits();
-        let limit = limits
-            .iter()
-            .find(|limit| limit.name() == Some("StackLimit"))
-            .and_then(sdk::AccountLimit::value);
-        limit
-            .and_then(|limit| u64::try_from(limit).ok())
-            .ok_or_else(|| Error::new(Kind::Unavailable, format!("{LIMITS}: no StackLimit in the answer")))
+        let mut next = None;
+        loop {
+            let answer = self.cloudformation.describe_account_limits().set_next_token(next);
+            let answer = answer.send().await.map_err(|error| from_sdk(LIMITS, error))?;
+            let mut limits = answer.account_limits().iter();
+            let limit = limits.find(|limit| limit.name() == Some("StackLimit"));
+            if let Some(limit) = limit.and_then(sdk::AccountLimit::value) {
+                return u64::try_from(limit).map_err(|_| unusable(LIMITS, format!("the StackLimit is {limit}")));
+            }
+            next = answer.next_token().map(str::to_owned);
+            if next.is_none() {
+                return Err(unusable(LIMITS, "the answer names no StackLimit"));
+            }
+        }
     }
 
     async fn detect_drift(&self, stack: &str) -> Result<String> {
         let answer = self.cloudformation.detect_stack_drift().stack_name(stack).send().await;
-        let answer = answer.map_err(|error| from_sdk(format!("cloudformation:DetectStackDrift {stack}"), error))?;
-        Ok(owned(answer.stack_drift_detection_id()))
+        let op = format!("cloudformation:DetectStackDrift {}", name_of(stack));
+        let answer = answer.map_err(|error| from_sdk(&op, error))?;
+        required(op, "drift detection", answer.stack_drift_detection_id())
     }
 
     async fn detection(&self, id: &str) -> Result<Detection> {
@@ -177,14 +196,21 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer =
-            answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStackResourceDrifts {stack}"), error))?;
+        let answer = answer.map_err(|error| {
+            from_sdk(
+                format!("cloudformation:DescribeStackResourceDrifts {}", name_of(stack)),
+                error,
+            )
+        })?;
         Ok(Page {
             items: answer.stack_resource_drifts().iter().map(drifted).collect(),
             next: answer.next_token().map(str::to_owned),
         })
     }
 }
+
+/// Before a token for the next page of the older of the two lists of events.
+const OLDER: &str = "stack-events:";
 
 impl Account {
     async fn failed_stack_events(&self, stack_id: &str, next: Option<String>) -> Result<Page<FailedEvent>> {
@@ -195,8 +221,12 @@ impl Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer =
-            answer.map_err(|error| from_sdk(format!("cloudformation:DescribeStackEvents {stack_id}"), error))?;
+        let answer = answer.map_err(|error| {
+            from_sdk(
+                format!("cloudformation:DescribeStackEvents {}", name_of(stack_id)),
+                error,
+            )
+        })?;
         let failed = answer.stack_events().iter().filter_map(|event| {
             let status = event.resource_status()?.as_str();
             status.ends_with("_FAILED").then(|| FailedEvent {
@@ -210,9 +240,15 @@ impl Account {
         });
         Ok(Page {
             items: failed.collect(),
-            next: answer.next_token().map(str::to_owned),
+            next: answer.next_token().map(|token| format!("{OLDER}{token}")),
         })
     }
+}
+
+/// The items of a page. One that was cut short may not be the only one, and what is missing would be taken for gone.
+fn whole<T>(op: impl Into<String>, items: impl Iterator<Item = Option<T>>) -> Result<Vec<T>> {
+    let items: Option<Vec<T>> = items.collect();
+    items.ok_or_else(|| unusable(op, "the answer is cut short"))
 }
 
 fn is_unknown_action(
@@ -226,8 +262,13 @@ fn is_unknown_action(
     matches!(code, "InvalidAction" | "UnknownOperationException" | "NotImplemented")
 }
 
-/// An event of a resource, a validation or a hook; CloudFormation gives the reason in a field of its own for each.
+/// An event of a resource, a validation or a hook; CloudFormation gives the reason in a field of its own for each. What a
+/// validation or hook only warns of has failed nothing.
 fn operation_event(event: &sdk::OperationEvent) -> Option<FailedEvent> {
+    let modes = [event.validation_failure_mode(), event.hook_failure_mode()];
+    if event.resource_status().is_none() && modes.contains(&Some(&sdk::HookFailureMode::Warn)) {
+        return None;
+    }
     let reason = [
         event.resource_status_reason(),
         event.validation_status_reason(),

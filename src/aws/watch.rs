@@ -7,9 +7,11 @@ use jiff::Timestamp;
 
 use crate::aws::Account;
 use crate::aws::convert::{owned, timestamp};
-use crate::aws::error::from_sdk;
-use crate::ports::Result;
+use crate::aws::error::{denied, from_sdk, unusable};
 use crate::ports::cloud::{Alarm, Datum, MetricQuery, Page, Statistic, Watch};
+use crate::ports::{Error, Result};
+
+const METRICS: &str = "cloudwatch:GetMetricData";
 
 #[async_trait]
 impl Watch for Account {
@@ -31,9 +33,13 @@ impl Watch for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk("cloudwatch:GetMetricData", error))?;
+        let answer = answer.map_err(|error| from_sdk(METRICS, error))?;
+        let results = answer.metric_data_results();
+        if let Some(refused) = results.iter().find_map(refused) {
+            return Err(refused);
+        }
         Ok(Page {
-            items: answer.metric_data_results().iter().flat_map(data).collect(),
+            items: results.iter().flat_map(data).collect(),
             next: answer.next_token().map(str::to_owned),
         })
     }
@@ -83,6 +89,20 @@ fn query((index, query): (usize, &MetricQuery)) -> sdk::MetricDataQuery {
         .metric_stat(statistic)
         .return_data(true)
         .build()
+}
+
+/// The error of a query that was not answered, in an answer that is none: no value would be taken for no event.
+fn refused(result: &sdk::MetricDataResult) -> Option<Error> {
+    let messages = result.messages().iter();
+    let why = messages
+        .filter_map(sdk::MessageData::value)
+        .collect::<Vec<_>>()
+        .join("; ");
+    match result.status_code()? {
+        sdk::StatusCode::Forbidden => Some(denied(METRICS, format!("Forbidden: {why}"))),
+        sdk::StatusCode::InternalError => Some(unusable(METRICS, format!("InternalError: {why}"))),
+        _ => None,
+    }
 }
 
 /// The values of one query, which its ID names.
