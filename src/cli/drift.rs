@@ -61,7 +61,7 @@ impl Drift {
             for resource in &drift.resources {
                 match false_positive(resource) {
                     Some(why) if self.all => {
-                        output::progress(format!("{}/{}: no drift: {why}", drift.stack, resource.id))
+                        output::progress(format!("{}/{}: no drift: {why}", drift.stack, resource.id));
                     }
                     Some(_) => {}
                     None => changes.push(change(resource)),

@@ -11,12 +11,12 @@ fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The README's section on deploying, and all the rest.
+/// The README's sections on what is done on AWS, and all the rest.
 fn parted() -> (String, String) {
     let readme = readme();
     let (before, rest) = readme.split_once("\n## Deploy\n").unwrap();
-    let (section, after) = rest.split_once("\n## ").unwrap();
-    (section.to_owned(), format!("{before}\n{after}"))
+    let (sections, after) = rest.split_once("\n## Run it here\n").unwrap();
+    (sections.to_owned(), format!("{before}\n{after}"))
 }
 
 fn shown(text: &str) -> impl Iterator<Item = &str> {

@@ -55,6 +55,7 @@ fn signature(what: &str) -> Answer {
     refusal(403, "SignatureDoesNotMatch", what)
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[tokio::test(start_paused = true)]
 async fn every_failure_says_what_failed_and_why() {
     let at = "2026-11-23T08:00:00Z".parse().unwrap();

@@ -1,5 +1,7 @@
 //! Rows as columns for a terminal, with ANSI colours.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use crate::deploy::status::{Deployed, Gravity, Row, Source, span};
@@ -46,7 +48,7 @@ pub fn table(rows: &[Row], now: Timestamp) -> String {
                 Gravity::Alarm => RED,
                 Gravity::Notice => YELLOW,
             };
-            out.push_str(&format!("  {colour}! {}{RESET}\n", printable(&concern.what)));
+            let _ = writeln!(out, "  {colour}! {}{RESET}", printable(&concern.what));
         }
     }
     out

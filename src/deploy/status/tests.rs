@@ -53,8 +53,8 @@ fn case(tenant: &'static str, source: Option<SourceState>, stack: Option<(&'stat
     }
 }
 
-#[test]
-fn what_needs_a_look_comes_first_and_says_why() {
+/// A tenant for each thing that can be wrong, and one that is well.
+fn cases() -> [Case; 11] {
     use SourceState::{Active, Deleted, Pending};
     let well = Signs {
         queue: Some(12),
@@ -79,7 +79,7 @@ fn what_needs_a_look_comes_first_and_says_why() {
         ..case
     };
     let deployed = Some(("UPDATE_COMPLETE", "a"));
-    let cases = [
+    [
         with(case("well", Some(Active), deployed), &well),
         with(case("silent", Some(Active), deployed), &silent),
         with(case("dead", Some(Active), deployed), &dead),
@@ -97,10 +97,14 @@ fn what_needs_a_look_comes_first_and_says_why() {
             case("undone", Some(Active), Some(("UPDATE_ROLLBACK_COMPLETE", "b"))),
             &well,
         ),
-    ];
+    ]
+}
+
+#[test]
+fn what_needs_a_look_comes_first_and_says_why() {
     let mut world = World::default();
     let (mut wanted, mut signs) = (Vec::new(), BTreeMap::new());
-    for case in &cases {
+    for case in &cases() {
         let (stack, source) = (
             format!("oort-test-{}", case.tenant),
             format!("aws.partner/okta.com/{}/1", case.tenant),
