@@ -21,11 +21,10 @@ pub fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-/// What a person calls a stack or change set: the name in its ID.
-pub fn name_of(id: &str) -> &str {
-    id.strip_prefix("arn:")
-        .and_then(|arn| arn.split('/').nth(1))
-        .unwrap_or(id)
+/// A call and what it was about: of an ID, the name in it, which is what a person calls a stack or change set.
+pub fn about(api: &str, id: &str) -> String {
+    let name = id.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
+    format!("cloudformation:{api} {}", name.unwrap_or(id))
 }
 
 /// A text that says something.

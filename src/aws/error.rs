@@ -15,12 +15,11 @@ use crate::ports::{Error, Kind, Result};
 struct Said(String);
 
 /// The error of a call. `op` names the API and what it was about, as in `cloudformation:CreateChangeSet oort-staging-acme`.
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
-pub fn from_sdk<E>(op: impl Into<String>, error: SdkError<E, HttpResponse>) -> Error
+pub fn from_sdk<E>(op: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let (kind, mut said) = match &error {
+    let (kind, mut said) = match error {
         // The SDK takes an answer that it cannot read for a refusal.
         SdkError::ServiceError(context) if context.raw().status().is_success() => (
             Kind::Unavailable,
@@ -29,10 +28,10 @@ where
         SdkError::ServiceError(context) => refused(context.err().meta(), context.raw().status().as_u16()),
         SdkError::ResponseError(_) => (
             Kind::Unavailable,
-            format!("the answer cannot be read: {}", causes(&error)),
+            format!("the answer cannot be read: {}", causes(error)),
         ),
-        SdkError::TimeoutError(_) => (Kind::Unavailable, format!("no answer in time: {}", causes(&error))),
-        _ => not_sent(&error),
+        SdkError::TimeoutError(_) => (Kind::Unavailable, format!("no answer in time: {}", causes(error))),
+        _ => not_sent(error),
     };
     if let Some(request) = error.request_id() {
         said = format!("{said} (request {request})");

@@ -82,7 +82,7 @@ impl Caller for Account {
     async fn identity(&self) -> Result<Identity> {
         const OP: &str = "sts:GetCallerIdentity";
         let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| from_sdk(OP, error))?;
+        let answer = answer.map_err(|error| from_sdk(OP, &error))?;
         Ok(Identity {
             account: required(OP, "account", answer.account())?,
             arn: required(OP, "caller", answer.arn())?,

@@ -7,7 +7,7 @@ use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Tag};
 
 use crate::aws::Account;
-use crate::aws::convert::name_of;
+use crate::aws::convert::about;
 use crate::aws::error::{from_sdk, required};
 use crate::model::stack::{ChangeSetKind, NewChangeSet, TemplateBody};
 use crate::ports::cloud::{ProposeStacks, Proposed};
@@ -41,21 +41,21 @@ impl ProposeStacks for Account {
             .set_import_existing_resources(change_set.adopts.then_some(true))
             .send()
             .await;
-        let op = format!("cloudformation:CreateChangeSet {}", change_set.stack);
+        let op = about("CreateChangeSet", &change_set.stack);
         match answer {
             Ok(answer) => proposed(&op, answer.id(), answer.stack_id()),
             // Made by a call whose answer was lost.
             Err(error) if is_made_already(&error) => match self.known(change_set).await? {
                 Some(proposed) => Ok(proposed),
-                None => Err(from_sdk(op, error)),
+                None => Err(from_sdk(op, &error)),
             },
-            Err(error) => Err(from_sdk(op, error)),
+            Err(error) => Err(from_sdk(op, &error)),
         }
     }
 
     async fn drop_change_set(&self, id: &str) -> Result<()> {
         let answer = self.cloudformation.delete_change_set().change_set_name(id).send().await;
-        match answer.map_err(|error| from_sdk(format!("cloudformation:DeleteChangeSet {}", name_of(id)), error)) {
+        match answer.map_err(|error| from_sdk(about("DeleteChangeSet", id), &error)) {
             Err(error) if error.kind != Kind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -63,7 +63,7 @@ impl ProposeStacks for Account {
 
     async fn drop_reviewed(&self, stack_id: &str) -> Result<()> {
         let answer = self.cloudformation.delete_stack().stack_name(stack_id).send().await;
-        answer.map_err(|error| from_sdk(format!("cloudformation:DeleteStack {}", name_of(stack_id)), error))?;
+        answer.map_err(|error| from_sdk(about("DeleteStack", stack_id), &error))?;
         Ok(())
     }
 }
@@ -79,8 +79,8 @@ impl Account {
             .change_set_name(name)
             .send()
             .await;
-        let op = format!("cloudformation:DescribeChangeSet {stack}");
-        match answer.map_err(|error| from_sdk(&op, error)) {
+        let op = about("DescribeChangeSet", stack);
+        match answer.map_err(|error| from_sdk(&op, &error)) {
             Ok(answer) => proposed(&op, answer.change_set_id(), answer.stack_id()).map(Some),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),

@@ -8,19 +8,17 @@ use aws_sdk_cloudformation::types::StackStatus::{
 use jiff::Timestamp;
 
 use crate::aws::Account;
-use crate::aws::convert::{change_set, live_stack, name_of, owned, summary, timestamp};
+use crate::aws::convert::{about, change_set, live_stack, owned, summary, timestamp};
 use crate::aws::error::{from_sdk, required, unusable};
 use crate::model::stack::{ChangeSet, FailedEvent, LiveStack, StackSummary};
 use crate::ports::cloud::{Detection, DriftedProperty, DriftedResource, Page, Quota, ReadStacks, StackResource};
 use crate::ports::{Kind, Result};
 
-const LIMITS: &str = "cloudformation:DescribeAccountLimits";
-
 #[async_trait]
 impl ReadStacks for Account {
     async fn stacks(&self, next: Option<String>) -> Result<Page<LiveStack>> {
         let answer = self.cloudformation.describe_stacks().set_next_token(next).send().await;
-        let answer = answer.map_err(|error| from_sdk("cloudformation:DescribeStacks", error))?;
+        let answer = answer.map_err(|error| from_sdk("cloudformation:DescribeStacks", &error))?;
         Ok(Page {
             items: whole("cloudformation:DescribeStacks", answer.stacks().iter().map(live_stack))?,
             next: answer.next_token().map(str::to_owned),
@@ -29,8 +27,8 @@ impl ReadStacks for Account {
 
     async fn stack(&self, name: &str) -> Result<Option<LiveStack>> {
         let answer = self.cloudformation.describe_stacks().stack_name(name).send().await;
-        let op = format!("cloudformation:DescribeStacks {}", name_of(name));
-        match answer.map_err(|error| from_sdk(&op, error)) {
+        let op = about("DescribeStacks", name);
+        match answer.map_err(|error| from_sdk(&op, &error)) {
             Ok(answer) => Ok(whole(op, answer.stacks().iter().map(live_stack))?.pop()),
             Err(error) if error.kind == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -55,7 +53,7 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk("cloudformation:ListStacks", error))?;
+        let answer = answer.map_err(|error| from_sdk("cloudformation:ListStacks", &error))?;
         Ok(Page {
             items: whole(
                 "cloudformation:ListStacks",
@@ -73,8 +71,8 @@ impl ReadStacks for Account {
             .template_stage(sdk::TemplateStage::Original)
             .send()
             .await;
-        let op = format!("cloudformation:GetTemplate {}", name_of(stack));
-        let answer = answer.map_err(|error| from_sdk(&op, error))?;
+        let op = about("GetTemplate", stack);
+        let answer = answer.map_err(|error| from_sdk(&op, &error))?;
         required(op, "template", answer.template_body())
     }
 
@@ -86,8 +84,7 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer =
-            answer.map_err(|error| from_sdk(format!("cloudformation:DescribeChangeSet {}", name_of(id)), error))?;
+        let answer = answer.map_err(|error| from_sdk(about("DescribeChangeSet", id), &error))?;
         Ok((change_set(&answer), answer.next_token().map(str::to_owned)))
     }
 
@@ -115,10 +112,7 @@ impl ReadStacks for Account {
             }),
             // An endpoint that is older than this action.
             Err(error) if is_unknown_action(&error) => self.failed_stack_events(stack_id, None).await,
-            Err(error) => Err(from_sdk(
-                format!("cloudformation:DescribeEvents {}", name_of(stack_id)),
-                error,
-            )),
+            Err(error) => Err(from_sdk(about("DescribeEvents", stack_id), &error)),
         }
     }
 
@@ -130,8 +124,7 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer =
-            answer.map_err(|error| from_sdk(format!("cloudformation:ListStackResources {}", name_of(stack)), error))?;
+        let answer = answer.map_err(|error| from_sdk(about("ListStackResources", stack), &error))?;
         let resource = |resource: &sdk::StackResourceSummary| StackResource {
             id: owned(resource.logical_resource_id()),
             resource_type: owned(resource.resource_type()),
@@ -144,27 +137,28 @@ impl ReadStacks for Account {
     }
 
     async fn quota(&self, quota: Quota) -> Result<u64> {
+        const OP: &str = "cloudformation:DescribeAccountLimits";
         let Quota::Stacks = quota;
         let mut next = None;
         loop {
             let answer = self.cloudformation.describe_account_limits().set_next_token(next);
-            let answer = answer.send().await.map_err(|error| from_sdk(LIMITS, error))?;
+            let answer = answer.send().await.map_err(|error| from_sdk(OP, &error))?;
             let mut limits = answer.account_limits().iter();
             let limit = limits.find(|limit| limit.name() == Some("StackLimit"));
             if let Some(limit) = limit.and_then(sdk::AccountLimit::value) {
-                return u64::try_from(limit).map_err(|_| unusable(LIMITS, format!("the StackLimit is {limit}")));
+                return u64::try_from(limit).map_err(|_| unusable(OP, format!("the StackLimit is {limit}")));
             }
             next = answer.next_token().map(str::to_owned);
             if next.is_none() {
-                return Err(unusable(LIMITS, "the answer names no StackLimit"));
+                return Err(unusable(OP, "the answer names no StackLimit"));
             }
         }
     }
 
     async fn detect_drift(&self, stack: &str) -> Result<String> {
         let answer = self.cloudformation.detect_stack_drift().stack_name(stack).send().await;
-        let op = format!("cloudformation:DetectStackDrift {}", name_of(stack));
-        let answer = answer.map_err(|error| from_sdk(&op, error))?;
+        let op = about("DetectStackDrift", stack);
+        let answer = answer.map_err(|error| from_sdk(&op, &error))?;
         required(op, "drift detection", answer.stack_drift_detection_id())
     }
 
@@ -175,8 +169,7 @@ impl ReadStacks for Account {
             .stack_drift_detection_id(id)
             .send()
             .await;
-        let answer = answer
-            .map_err(|error| from_sdk(format!("cloudformation:DescribeStackDriftDetectionStatus {id}"), error))?;
+        let answer = answer.map_err(|error| from_sdk(about("DescribeStackDriftDetectionStatus", id), &error))?;
         Ok(
             match answer.detection_status().map(sdk::StackDriftDetectionStatus::as_str) {
                 Some("DETECTION_COMPLETE") => Detection::Done,
@@ -196,12 +189,7 @@ impl ReadStacks for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| {
-            from_sdk(
-                format!("cloudformation:DescribeStackResourceDrifts {}", name_of(stack)),
-                error,
-            )
-        })?;
+        let answer = answer.map_err(|error| from_sdk(about("DescribeStackResourceDrifts", stack), &error))?;
         Ok(Page {
             items: answer.stack_resource_drifts().iter().map(drifted).collect(),
             next: answer.next_token().map(str::to_owned),
@@ -221,12 +209,7 @@ impl Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| {
-            from_sdk(
-                format!("cloudformation:DescribeStackEvents {}", name_of(stack_id)),
-                error,
-            )
-        })?;
+        let answer = answer.map_err(|error| from_sdk(about("DescribeStackEvents", stack_id), &error))?;
         let failed = answer.stack_events().iter().filter_map(|event| {
             let status = event.resource_status()?.as_str();
             status.ends_with("_FAILED").then(|| FailedEvent {

@@ -23,7 +23,7 @@ impl EventSources for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk("events:ListEventSources", error))?;
+        let answer = answer.map_err(|error| from_sdk("events:ListEventSources", &error))?;
         Ok(Page {
             items: answer.event_sources().iter().filter_map(source).collect(),
             next: answer.next_token().map(str::to_owned),
@@ -32,7 +32,7 @@ impl EventSources for Account {
 
     async fn buses(&self, next: Option<String>) -> Result<Page<String>> {
         let answer = self.eventbridge.list_event_buses().set_next_token(next).send().await;
-        let answer = answer.map_err(|error| from_sdk("events:ListEventBuses", error))?;
+        let answer = answer.map_err(|error| from_sdk("events:ListEventBuses", &error))?;
         Ok(Page {
             items: answer.event_buses().iter().map(|bus| owned(bus.name())).collect(),
             next: answer.next_token().map(str::to_owned),

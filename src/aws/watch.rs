@@ -1,4 +1,4 @@
-//! Reads metrics and alarms from CloudWatch.
+//! Reads metrics and alarms from `CloudWatch`.
 
 use async_trait::async_trait;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -33,7 +33,7 @@ impl Watch for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk(METRICS, error))?;
+        let answer = answer.map_err(|error| from_sdk(METRICS, &error))?;
         let results = answer.metric_data_results();
         if let Some(refused) = results.iter().find_map(refused) {
             return Err(refused);
@@ -54,7 +54,7 @@ impl Watch for Account {
             .set_next_token(next)
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk("cloudwatch:DescribeAlarms", error))?;
+        let answer = answer.map_err(|error| from_sdk("cloudwatch:DescribeAlarms", &error))?;
         let alarm = |alarm: &sdk::MetricAlarm| Alarm {
             name: owned(alarm.alarm_name()),
             reason: owned(alarm.state_reason()),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::aws::Account;
-use crate::aws::convert::name_of;
+use crate::aws::convert::about;
 use crate::aws::error::from_sdk;
 use crate::ports::Result;
 use crate::ports::cloud::WriteStacks;
@@ -20,12 +20,7 @@ impl WriteStacks for Account {
             .retain_except_on_create(true)
             .send()
             .await;
-        answer.map_err(|error| {
-            from_sdk(
-                format!("cloudformation:ExecuteChangeSet {}", name_of(change_set)),
-                error,
-            )
-        })?;
+        answer.map_err(|error| from_sdk(about("ExecuteChangeSet", change_set), &error))?;
         Ok(())
     }
 
@@ -37,12 +32,7 @@ impl WriteStacks for Account {
             .enable_termination_protection(is_protected)
             .send()
             .await;
-        answer.map_err(|error| {
-            from_sdk(
-                format!("cloudformation:UpdateTerminationProtection {}", name_of(stack)),
-                error,
-            )
-        })?;
+        answer.map_err(|error| from_sdk(about("UpdateTerminationProtection", stack), &error))?;
         Ok(())
     }
 
@@ -54,7 +44,7 @@ impl WriteStacks for Account {
             .stack_policy_body(policy)
             .send()
             .await;
-        answer.map_err(|error| from_sdk(format!("cloudformation:SetStackPolicy {}", name_of(stack)), error))?;
+        answer.map_err(|error| from_sdk(about("SetStackPolicy", stack), &error))?;
         Ok(())
     }
 
@@ -67,7 +57,7 @@ impl WriteStacks for Account {
             .set_retain_resources((!retained.is_empty()).then(|| retained.to_vec()))
             .send()
             .await;
-        answer.map_err(|error| from_sdk(format!("cloudformation:DeleteStack {}", name_of(stack_id)), error))?;
+        answer.map_err(|error| from_sdk(about("DeleteStack", stack_id), &error))?;
         Ok(())
     }
 
@@ -80,12 +70,7 @@ impl WriteStacks for Account {
             .set_resources_to_skip((!skipped.is_empty()).then(|| skipped.to_vec()))
             .send()
             .await;
-        answer.map_err(|error| {
-            from_sdk(
-                format!("cloudformation:ContinueUpdateRollback {}", name_of(stack_id)),
-                error,
-            )
-        })?;
+        answer.map_err(|error| from_sdk(about("ContinueUpdateRollback", stack_id), &error))?;
         Ok(())
     }
 }

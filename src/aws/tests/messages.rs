@@ -55,24 +55,62 @@ fn signature(what: &str) -> Answer {
     refusal(403, "SignatureDoesNotMatch", what)
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
+fn validation(message: &str) -> Answer {
+    refusal(400, "ValidationError", message)
+}
+
+/// Where a network wants something else first.
+fn web_page(status: u16) -> Answer {
+    let page = b"<html><body>Sign in to the network</body></html>".to_vec();
+    Answer::Http(status, "1234", "text/html", page)
+}
+
+async fn metering(answer: Answer) -> Error {
+    let at = "2026-11-23T08:00:00Z".parse().unwrap();
+    account([answer]).0.metrics(&[], at, at, None).await.unwrap_err()
+}
+
 #[tokio::test(start_paused = true)]
 async fn every_failure_says_what_failed_and_why() {
-    let at = "2026-11-23T08:00:00Z".parse().unwrap();
-    let validation = |message: &str| refusal(400, "ValidationError", message);
-    let garbled = b"<DescribeStacksResponse><DescribeStacksResult><Stacks><member>".to_vec();
-    let page = b"<html><body>Sign in to the network</body></html>".to_vec();
-    let cases = [
-        // Too fast.
+    let groups = [
+        ("Too fast", too_fast().await),
+        ("Not allowed", not_allowed().await),
+        ("Nobody signed in", nobody_signed_in().await),
+        ("Not there", not_there().await),
+        ("Somebody else was faster", somebody_was_faster().await),
+        ("Not as it has to be", not_as_it_has_to_be().await),
+        ("No answer", no_answer().await),
+        ("An answer, but none that can be used", no_usable_answer().await),
+    ];
+    let mut text = String::new();
+    for (title, errors) in groups {
+        writeln!(text, "# {title}").unwrap();
+        text.extend(errors.iter().map(printed));
+    }
+    for secret in ["AKIDEXAMPLE", "a-secret", "a-session-token"] {
+        assert!(!text.contains(secret), "{secret} in\n{text}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+async fn too_fast() -> Vec<Error> {
+    vec![
         listing(refusal(400, "Throttling", "Rate exceeded")).await,
-        account([json(400, r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#)])
-            .0
-            .sources(None)
-            .await
-            .unwrap_err(),
+        account([json(
+            400,
+            r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#,
+        )])
+        .0
+        .sources(None)
+        .await
+        .unwrap_err(),
         listing(refusal(503, "RequestLimitExceeded", "Request limit exceeded.")).await,
         listing(Answer::Http(429, "1234", "text/plain", Vec::new())).await,
-        // Not allowed.
+    ]
+}
+
+async fn not_allowed() -> Vec<Error> {
+    vec![
         proposing(refusal(
             403,
             "AccessDenied",
@@ -97,26 +135,34 @@ async fn every_failure_says_what_failed_and_why() {
              request should have been\n'POST\n/\n\nx-amz-security-token:a-session-token'",
         ))
         .await,
-        identifying(Answer::Http(403, "1234", "text/html", page.clone())).await,
-        account([results(&[("q0", "Forbidden", &[])], None)])
-            .0
-            .metrics(&[], at, at, None)
-            .await
-            .unwrap_err(),
-        // Nobody signed in.
+        identifying(web_page(403)).await,
+        metering(results(&[("q0", "Forbidden", &[])], None)).await,
+    ]
+}
+
+async fn nobody_signed_in() -> Vec<Error> {
+    vec![
         signing_in(|| CredentialsError::not_loaded("no providers in chain provided credentials")).await,
         signing_in(|| CredentialsError::invalid_configuration("profile `acme` was not defined")).await,
         signing_in(|| CredentialsError::provider_error("the SSO token has expired and cannot be refreshed")).await,
         signing_in(|| CredentialsError::provider_timed_out(std::time::Duration::from_secs(5))).await,
         signing_in(|| CredentialsError::provider_error("dispatch failure")).await,
-        // Not there.
+    ]
+}
+
+async fn not_there() -> Vec<Error> {
+    vec![
         account([validation("Stack with id oort-staging-acme does not exist")])
             .0
             .template("oort-staging-acme")
             .await
             .unwrap_err(),
         executing(refusal(404, "ChangeSetNotFound", "ChangeSet [oort-p1] does not exist")).await,
-        // Somebody else was faster.
+    ]
+}
+
+async fn somebody_was_faster() -> Vec<Error> {
+    vec![
         executing(refusal(
             400,
             "InvalidChangeSetStatus",
@@ -124,8 +170,14 @@ async fn every_failure_says_what_failed_and_why() {
         ))
         .await,
         executing(refusal(400, "TokenAlreadyExistsException", "Token t is used already")).await,
-        proposing(validation("Stack:oort-staging-acme is in UPDATE_ROLLBACK_FAILED state and can not be updated.")).await,
-        proposing(validation("Stack:oort-staging-acme is in ROLLBACK_COMPLETE state and can not be updated.")).await,
+        proposing(validation(
+            "Stack:oort-staging-acme is in UPDATE_ROLLBACK_FAILED state and can not be updated.",
+        ))
+        .await,
+        proposing(validation(
+            "Stack:oort-staging-acme is in ROLLBACK_COMPLETE state and can not be updated.",
+        ))
+        .await,
         proposing(validation(
             "Stack [oort-staging-acme] already exists and cannot be created again with the changeSet [oort-p1].",
         ))
@@ -136,30 +188,73 @@ async fn every_failure_says_what_failed_and_why() {
             "ChangeSet oort-p1 cannot be created due to a mismatch with existing attribute Template",
         ))
         .await,
-        deleting(validation("Stack [oort-staging-acme] cannot be deleted while in status UPDATE_IN_PROGRESS")).await,
-        // Not as it has to be.
-        proposing(validation("Template format error: Unresolved resource dependencies [Buz] in the Resources block")).await,
+        deleting(validation(
+            "Stack [oort-staging-acme] cannot be deleted while in status UPDATE_IN_PROGRESS",
+        ))
+        .await,
+    ]
+}
+
+async fn not_as_it_has_to_be() -> Vec<Error> {
+    vec![
+        proposing(validation(
+            "Template format error: Unresolved resource dependencies [Buz] in the Resources block",
+        ))
+        .await,
         proposing(validation("S3 error: The specified key does not exist.")).await,
-        proposing(refusal(400, "LimitExceededException", "Limit for stack has been exceeded")).await,
-        proposing(refusal(400, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")).await,
-        deleting(validation("Stack [oort-staging-acme] cannot be deleted while TerminationProtection is enabled")).await,
-        // No answer.
+        proposing(refusal(
+            400,
+            "LimitExceededException",
+            "Limit for stack has been exceeded",
+        ))
+        .await,
+        proposing(refusal(
+            400,
+            "InsufficientCapabilitiesException",
+            "Requires capabilities : [CAPABILITY_AUTO_EXPAND]",
+        ))
+        .await,
+        deleting(validation(
+            "Stack [oort-staging-acme] cannot be deleted while TerminationProtection is enabled",
+        ))
+        .await,
+    ]
+}
+
+async fn no_answer() -> Vec<Error> {
+    vec![
         listing(Answer::Dropped).await,
         listing(Answer::NotConnected).await,
         listing(Answer::Silent).await,
         listing(refusal(500, "InternalFailure", "An internal error occurred")).await,
-        listing(Answer::Http(502, "1234", "text/html", b"<html>bad gateway</html>".to_vec())).await,
+        listing(Answer::Http(
+            502,
+            "1234",
+            "text/html",
+            b"<html>bad gateway</html>".to_vec(),
+        ))
+        .await,
         listing(Answer::Http(503, "1234", "text/plain", Vec::new())).await,
-        // An answer, but none that can be used.
-        listing(Answer::Http(200, "1234", "text/xml", garbled)).await,
-        listing(Answer::Http(200, "1234", "text/html", page)).await,
-        account([json(200, "{\"EventSources\": [")]).0.sources(None).await.unwrap_err(),
-        account([cbor(vec![0xff])]).0.alarms("oort-", None).await.unwrap_err(),
-        account([results(&[("q0", "InternalError", &[])], None)])
+    ]
+}
+
+async fn no_usable_answer() -> Vec<Error> {
+    vec![
+        listing(Answer::Http(
+            200,
+            "1234",
+            "text/xml",
+            b"<DescribeStacksResponse><DescribeStacksResult><Stacks><member>".to_vec(),
+        ))
+        .await,
+        listing(web_page(200)).await,
+        account([json(200, "{\"EventSources\": [")])
             .0
-            .metrics(&[], at, at, None)
+            .sources(None)
             .await
             .unwrap_err(),
+        account([cbor(vec![0xff])]).0.alarms("oort-", None).await.unwrap_err(),
+        metering(results(&[("q0", "InternalError", &[])], None)).await,
         proposing(xml("CreateChangeSet", "")).await,
         identifying(xml("GetCallerIdentity", "")).await,
         account([xml("GetTemplate", "")]).0.template(STACK).await.unwrap_err(),
@@ -168,10 +263,5 @@ async fn every_failure_says_what_failed_and_why() {
             .quota(Quota::Stacks)
             .await
             .unwrap_err(),
-    ];
-    let text = cases.iter().map(printed).collect::<Vec<_>>().concat();
-    for secret in ["AKIDEXAMPLE", "a-secret", "a-session-token"] {
-        assert!(!text.contains(secret), "{secret} in\n{text}");
-    }
-    insta::assert_snapshot!(text);
+    ]
 }

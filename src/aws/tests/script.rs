@@ -147,7 +147,7 @@ pub fn json(status: u16, body: &str) -> Answer {
     Answer::Http(status, "1234", "application/x-amz-json-1.1", body.as_bytes().to_vec())
 }
 
-/// What CloudWatch answers.
+/// What `CloudWatch` answers.
 pub fn cbor(body: Vec<u8>) -> Answer {
     Answer::Http(200, "1234", "application/cbor", body)
 }

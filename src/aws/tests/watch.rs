@@ -1,4 +1,4 @@
-//! What CloudWatch tells.
+//! What `CloudWatch` tells.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_smithy_cbor::Encoder;
