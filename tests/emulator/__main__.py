@@ -73,6 +73,8 @@ async def serve(app, listener):
     config.errorlog = None
     config.backlog = 1024
     config.keep_alive_timeout = 75
+    # A connection that ends by itself would look like an answer that was lost.
+    config.keep_alive_max_requests = 10_000_000
     server = asyncio.ensure_future(hypercorn(app, config))
     while not await asyncio.to_thread(answers, listener.getsockname()[1]):
         if server.done():
