@@ -34,13 +34,15 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
-# Fleets of up to 10,000 tenants through render, check and diff; then a million sample events through send, detect, compact
-# and refresh. PEERS=--peers also measures Sceptre, the AWS CDK and jinja2 on the same stacks.
+# Fleets of up to 10,000 tenants through render, check and diff; a million sample events through send, detect, compact and
+# refresh; then rollouts of 10,000 tenants on a virtual clock and of 1,000 on an emulated AWS, killed on the way. PEERS=--peers also measures Sceptre, the AWS CDK and jinja2 on the same stacks.
 PEERS ?=
-bench:
+bench: $(EMULATOR)/.installed
 	$(CARGO) build --release --locked
 	python3 tests/bench_fleet.py target/release/oort $(PEERS)
 	python3 tests/bench.py target/release/oort
+	OORT_TEST_ACCOUNTS=20 OORT_TEST_TENANTS=500 $(CARGO) test --locked --test it -- simulation --nocapture
+	OORT_TEST_TENANTS=1000 $(CARGO) test --locked --test it -- killed --nocapture
 
 $(PYTHON_TOOLS): requirements-dev.txt
 	python3 -m venv --clear $(VENV)

@@ -17,7 +17,7 @@ use crate::deploy::profile::{Profile, Tenant};
 use crate::deploy::propose::{self, Clients, Draft, Made, NoPlan, Request};
 use crate::deploy::render::Rendered;
 use crate::deploy::world::{self, World};
-use crate::deploy::{quota, wording};
+use crate::deploy::{change_sets, quota, wording};
 use crate::local::clock::SystemClock;
 use crate::ports::Clock as _;
 
@@ -230,7 +230,7 @@ pub async fn make(
     match outcome {
         Ok(plan) => Ok(plan),
         Err(why) => {
-            propose::discard(&**cloud, pacer, made.take()).await?;
+            change_sets::discard(&**cloud, pacer, made.take()).await?;
             Err(no_plan(why))
         }
     }
@@ -338,7 +338,7 @@ impl Discard {
         let plan = read(&self.plan)?;
         let connected = connect(&profile_of(global, &plan.environment)?).await?;
         let change_sets = plan.steps.into_iter().filter_map(|step| step.change_set).collect();
-        propose::discard(&*connected.cloud, &connected.pacer, change_sets).await?;
+        change_sets::discard(&*connected.cloud, &connected.pacer, change_sets).await?;
         std::fs::remove_file(&self.plan).map_err(Failure::unavailable)?;
         Ok(Exit::Done)
     }

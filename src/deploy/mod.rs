@@ -2,6 +2,7 @@
 //! is pure; what asks AWS does it through ports.
 
 pub mod apply;
+pub mod change_sets;
 pub mod check;
 pub mod diff;
 pub mod drift;

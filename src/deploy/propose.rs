@@ -7,29 +7,26 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use tokio::time::sleep;
 
+use crate::deploy::change_sets::{new_change_set, ready};
 use crate::deploy::diff::Change;
 use crate::deploy::diff::compare::{After, compare};
 use crate::deploy::pace::Pacer;
 use crate::deploy::plan::intent::{Intent, missing_exports};
 use crate::deploy::plan::order::{Candidate, waves};
 use crate::deploy::plan::{
-    Blocked, ChangeSetRef, Deployment, Late, Live, Plan, Purpose, Seen, Step, StepAction, change_set_name, review,
+    Blocked, ChangeSetRef, Deployment, Late, Live, Plan, Purpose, Seen, Step, StepAction, review,
 };
 use crate::deploy::profile::Profile;
 use crate::deploy::tree::Tree;
+use crate::deploy::wording::chain;
 use crate::deploy::world::World;
-use crate::model::stack::{
-    CONTENT_HASH_TAG, ChangeSet, ChangeSetKind, ChangeSetState, NewChangeSet, Phase, StackSpec, TemplateBody,
-};
+use crate::model::stack::{CONTENT_HASH_TAG, ChangeSet, ChangeSetKind, ChangeSetState, StackSpec};
 use crate::ports::cloud::{ProposeStacks, ReadStacks, TemplateStore};
 use crate::ports::{self, Kind};
 
 /// Stacks that are worked on at once; the pacer decides how fast calls follow each other.
 const AT_ONCE: usize = 64;
-/// The largest template that goes to CloudFormation in the call itself, in bytes. Source: CloudFormation quotas.
-const INLINE_BYTES: usize = 51_200;
 
 /// A rendered stack and what it needs.
 #[derive(Debug, Clone)]
@@ -339,17 +336,6 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
     }
 }
 
-/// An error with its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 fn action(intent: &Intent) -> StepAction {
     match intent {
         Intent::Create(_) => StepAction::Create,
@@ -365,103 +351,4 @@ fn deployment(spec: &StackSpec) -> Deployment {
         template: spec.body.clone(),
         tags: spec.tags.clone(),
     }
-}
-
-/// What CloudFormation is asked for; a template that is too large for a call goes to the bucket first.
-pub async fn new_change_set(
-    templates: Option<&dyn TemplateStore>,
-    plan: &str,
-    stack: &str,
-    kind: ChangeSetKind,
-    deployment: &Deployment,
-    adopts: bool,
-) -> Result<NewChangeSet, ports::Error> {
-    let body = &deployment.template;
-    let template = match templates {
-        Some(store) if body.len() > INLINE_BYTES => {
-            TemplateBody::Url(store.put(&format!("templates/{plan}/{stack}.yaml"), body).await?)
-        }
-        _ => TemplateBody::Inline(body.clone()),
-    };
-    Ok(NewChangeSet {
-        stack: stack.to_owned(),
-        name: change_set_name(plan),
-        kind,
-        template,
-        tags: deployment.tags.clone(),
-        adopts,
-    })
-}
-
-/// Asks for a change set and waits until CloudFormation has made up its mind; with every change in it.
-pub async fn ready<C: ReadStacks + ProposeStacks + ?Sized>(
-    cloud: &C,
-    pacer: &Pacer,
-    wanted: &NewChangeSet,
-    pause: Duration,
-    on_made: impl Fn(&ChangeSetRef),
-) -> Result<ChangeSet, ports::Error> {
-    let proposed = pacer.call("CreateChangeSet", || cloud.propose(wanted)).await?;
-    on_made(&ChangeSetRef {
-        id: proposed.change_set.clone(),
-        stack_id: proposed.stack_id.clone(),
-    });
-    loop {
-        sleep(pause).await;
-        let change_set = described(cloud, pacer, &proposed.change_set).await?;
-        if change_set.state != ChangeSetState::Pending {
-            return Ok(change_set);
-        }
-    }
-}
-
-/// A change set with all pages of its changes.
-pub async fn described<C: ReadStacks + ?Sized>(cloud: &C, pacer: &Pacer, id: &str) -> Result<ChangeSet, ports::Error> {
-    let (mut change_set, mut next) = pacer.call("DescribeChangeSet", || cloud.change_set(id, None)).await?;
-    while next.is_some() {
-        let (more, after) = pacer
-            .call("DescribeChangeSet", || cloud.change_set(id, next.clone()))
-            .await?;
-        change_set.changes.extend(more.changes);
-        next = after;
-    }
-    change_set.changes.sort();
-    Ok(change_set)
-}
-
-/// Drops change sets, and gives free the names of stacks that were never created. Nothing else of a stack is touched.
-pub async fn discard<C: ReadStacks + ProposeStacks + ?Sized>(
-    cloud: &C,
-    pacer: &Pacer,
-    change_sets: Vec<ChangeSetRef>,
-) -> Result<(), ports::Error> {
-    let one = |change_set: ChangeSetRef| async move {
-        let dropped = pacer
-            .call("DeleteChangeSet", || cloud.drop_change_set(&change_set.id))
-            .await;
-        // One that was carried out stays, and with it there is a stack.
-        if let Err(error) = dropped
-            && error.kind != Kind::Conflict
-        {
-            return Err(error);
-        }
-        // With its change set gone, nobody can make a stack of it between this look and the next call.
-        let live = pacer
-            .call("DescribeStacks", || cloud.stack(&change_set.stack_id))
-            .await?;
-        match live {
-            Some(live) if live.status.phase() == Phase::Reviewed => {
-                pacer
-                    .call("DeleteStack", || cloud.drop_reviewed(&change_set.stack_id))
-                    .await
-            }
-            _ => Ok(()),
-        }
-    };
-    let mut all = futures::stream::iter(change_sets.into_iter().map(one)).buffer_unordered(AT_ONCE);
-    let mut first = None;
-    while let Some(outcome) = all.next().await {
-        first = first.or(outcome.err());
-    }
-    first.map_or(Ok(()), Err)
 }

@@ -185,6 +185,22 @@ fn a_storm_of_throttling_and_lost_answers_changes_nothing() {
 }
 
 #[test]
+fn what_an_account_has_no_room_for_is_refused_before_anything_is_made() {
+    let rollout = fleet(3);
+    rollout.emulator.settings(&json!({"stacks": 4}));
+    let refused = rollout.expect(4, STAGING, &["plan", "-e", "staging"]);
+    assert!(
+        refused
+            .err
+            .contains("6 new stacks and the 0 that are there exceed the 4"),
+        "{}",
+        refused.err
+    );
+    let calls = rollout.emulator.calls(STAGING);
+    assert!(!calls.contains_key("cloudformation:CreateChangeSet"), "{calls:?}");
+}
+
+#[test]
 fn what_nobody_is_allowed_ends_the_apply_at_once() {
     let rollout = Rollout::new();
     rollout.offer_all();
