@@ -35,7 +35,8 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 # Fleets of up to 10,000 tenants through render, check and diff; a million sample events through send, detect, compact and
-# refresh; then rollouts of 10,000 tenants on a virtual clock and of 1,000 on an emulated AWS, killed on the way. PEERS=--peers also measures Sceptre, the AWS CDK and jinja2 on the same stacks.
+# refresh; then rollouts of 10,000 tenants on a virtual clock and of 1,000 on an emulated AWS, killed on the way.
+# PEERS=--peers also measures Sceptre, the AWS CDK and jinja2 on the same stacks.
 PEERS ?=
 bench: $(EMULATOR)/.installed
 	$(CARGO) build --release --locked

@@ -128,18 +128,21 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Apply<'_, C> 
         results: &mut BTreeMap<String, StackResult>,
     ) -> Result<Option<String>, NotApplied> {
         let steps: Vec<&Step> = wave.stacks.iter().filter_map(|stack| self.plan.step(stack)).collect();
+        let is_watched = self.plan.purpose.leaves_stacks() && !recovered.is_wave_done(&wave.name);
+        let mut gate = None;
+        if is_watched {
+            let known = recovered.health_before(&wave.name);
+            let environment = &self.plan.environment;
+            gate = Some(Gate::open(self.cloud, self.pacer, self.clock, environment, &steps, known).await?);
+        }
         self.record(What::WaveStarted {
             wave: wave.name.clone(),
+            before: gate.as_ref().map(|gate| gate.before().clone()),
         })?;
         (self.observe)(&Progress::Wave {
             name: wave.name.clone(),
             stacks: steps.len(),
         });
-        let is_watched = self.plan.purpose.leaves_stacks() && !recovered.is_wave_done(&wave.name);
-        let mut gate = None;
-        if is_watched {
-            gate = Some(Gate::open(self.cloud, self.pacer, self.clock, &self.plan.environment, &steps).await?);
-        }
         self.steps(&steps, recovered, world, results).await?;
         self.confirm(&steps, results).await?;
         let failed = steps
@@ -197,7 +200,12 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Apply<'_, C> 
             watcher: &watcher,
             world,
         };
-        let is_stopped = AtomicBool::new(false);
+        // Too many may have failed in an earlier run.
+        let failed_before = steps
+            .iter()
+            .filter(|step| matches!(recovered.stage(&step.stack), Some(Stage::Failed(_))));
+        let tolerated = self.plan.rollout.tolerated;
+        let is_stopped = AtomicBool::new(tolerated.is_exceeded(failed_before.count(), steps.len()));
         let one = |step: &'_ Step| {
             let stage = recovered.stage(&step.stack).cloned();
             let (runner, is_stopped) = (&runner, &is_stopped);

@@ -113,6 +113,31 @@ fn a_failed_wave_is_the_last() {
 }
 
 #[test]
+fn a_stopped_wave_stays_stopped() {
+    let rollout = Rollout::deployed();
+    add_tenants(&rollout, 10);
+    let profile = "environments/staging/profile.yaml";
+    rollout.edit(
+        profile,
+        "tags:\n",
+        "rollout:\n  wave_percents: []\n  concurrency: 1\n\ntags:\n",
+    );
+    rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
+    rollout
+        .emulator
+        .failures(&json!([{"stack": "oort-staging-t0004", "resource": "EventRule", "reason": "no"}]));
+    for _ in 0..2 {
+        let report = rollout.expect(5, STAGING, &["apply"]);
+        assert!(
+            report.out.contains("4 stacks done, 1 failed, 5 not started"),
+            "{}",
+            report.out
+        );
+        assert_eq!(rollout.emulator.executions(STAGING).len(), 8);
+    }
+}
+
+#[test]
 fn an_alarm_after_a_wave_holds_the_next_back() {
     let rollout = fleet(4);
     rollout.edit(
@@ -130,6 +155,14 @@ fn an_alarm_after_a_wave_holds_the_next_back() {
         report.out.contains("alarm oort-staging-acme-dead-letters went off"),
         "{}",
         report.out
+    );
+    assert_eq!(rollout.emulator.executions(STAGING).len(), 2);
+    // Neither does the next run, while the alarm is off.
+    let again = rollout.expect(5, STAGING, &["apply"]);
+    assert!(
+        again.out.contains("alarm oort-staging-acme-dead-letters went off"),
+        "{}",
+        again.out
     );
     assert_eq!(rollout.emulator.executions(STAGING).len(), 2);
 }

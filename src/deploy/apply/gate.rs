@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::time::{Instant, sleep};
 
+use crate::deploy::apply::record::Health;
 use crate::deploy::pace::Pacer;
 use crate::deploy::plan::Step;
 use crate::ports::cloud::{METRICS_A_CALL, MetricQuery, Statistic, Watch};
@@ -30,22 +31,15 @@ pub struct Gate<'a, C: ?Sized> {
     before: Health,
 }
 
-#[derive(Debug, Default, PartialEq)]
-struct Health {
-    /// Alarms that are off, with their reasons.
-    alarms: BTreeMap<String, String>,
-    /// Messages in dead-letter queues, by stack.
-    dead_letters: BTreeMap<String, u64>,
-}
-
 impl<'a, C: Watch + ?Sized> Gate<'a, C> {
-    /// Looks at the stacks of a wave before it begins.
+    /// Looks at the stacks of a wave before it begins, unless an earlier run has.
     pub async fn open(
         cloud: &'a C,
         pacer: &'a Pacer,
         clock: &'a dyn Clock,
         environment: &str,
         steps: &[&Step],
+        known: Option<&Health>,
     ) -> Result<Self> {
         let mut gate = Self {
             cloud,
@@ -60,8 +54,16 @@ impl<'a, C: Watch + ?Sized> Gate<'a, C> {
                 .collect(),
             before: Health::default(),
         };
-        gate.before = gate.look().await?;
+        gate.before = match known {
+            Some(health) => health.clone(),
+            None => gate.look().await?,
+        };
         Ok(gate)
+    }
+
+    /// How the stacks were before the wave.
+    pub fn before(&self) -> &Health {
+        &self.before
     }
 
     /// Watches for so long, and gives the reason why nothing may follow.

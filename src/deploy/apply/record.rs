@@ -23,8 +23,11 @@ pub enum What {
     Started {
         digest: String,
     },
+    /// With the health of its stacks before, where the wave is watched.
     WaveStarted {
         wave: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<Health>,
     },
     /// A change set is about to be carried out. Written before the call.
     Executing {
@@ -56,6 +59,15 @@ pub enum What {
         why: String,
     },
     Finished,
+}
+
+/// What tells whether stacks are well.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Alarms that are off, with their reasons.
+    pub alarms: BTreeMap<String, String>,
+    /// Messages in dead-letter queues, by stack.
+    pub dead_letters: BTreeMap<String, u64>,
 }
 
 /// Why a stack is not what it should be.
@@ -98,6 +110,7 @@ pub enum Stage {
 pub struct Recovered {
     stages: BTreeMap<String, Stage>,
     waves_done: BTreeSet<String>,
+    health: BTreeMap<String, Health>,
     /// The plan that the journal is of.
     pub digest: Option<String>,
     pub is_finished: bool,
@@ -145,7 +158,14 @@ impl Recovered {
                 self.waves_done.insert(wave);
             }
             What::Finished => self.is_finished = true,
-            What::WaveStarted { .. } | What::Stopped { .. } => {}
+            // What a later run finds is not what was before the wave.
+            What::WaveStarted {
+                wave,
+                before: Some(health),
+            } => {
+                self.health.entry(wave).or_insert(health);
+            }
+            What::WaveStarted { before: None, .. } | What::Stopped { .. } => {}
         }
     }
 
@@ -155,6 +175,11 @@ impl Recovered {
 
     pub fn is_wave_done(&self, wave: &str) -> bool {
         self.waves_done.contains(wave)
+    }
+
+    /// The health of a wave's stacks before anything was done to them.
+    pub fn health_before(&self, wave: &str) -> Option<&Health> {
+        self.health.get(wave)
     }
 
     /// Whether an earlier run has begun anything.
