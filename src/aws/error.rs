@@ -19,7 +19,7 @@ pub fn from_sdk<E>(op: impl Into<String>, error: &SdkError<E, HttpResponse>) -> 
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    let (kind, mut said) = match error {
+    let (kind, said) = match error {
         // The SDK takes an answer that it cannot read for a refusal.
         SdkError::ServiceError(context) if context.raw().status().is_success() => (
             Kind::Unavailable,
@@ -33,6 +33,8 @@ where
         SdkError::TimeoutError(_) => (Kind::Unavailable, format!("no answer in time: {}", causes(error))),
         _ => not_sent(error),
     };
+    // AWS and credential processes break lines; a cause is one.
+    let mut said = said.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some(request) = error.request_id() {
         said = format!("{said} (request {request})");
     }
@@ -124,7 +126,7 @@ fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let more = error.to_string();
+        let more = error.to_string().trim_end().to_owned();
         if text.is_empty() {
             text = more;
         } else if !text.contains(&more) {

@@ -145,6 +145,7 @@ async fn nobody_signed_in() -> Vec<Error> {
         signing_in(|| CredentialsError::not_loaded("no providers in chain provided credentials")).await,
         signing_in(|| CredentialsError::invalid_configuration("profile `acme` was not defined")).await,
         signing_in(|| CredentialsError::provider_error("the SSO token has expired and cannot be refreshed")).await,
+        signing_in(|| CredentialsError::provider_error("exited with code 3. Stderr: the vault\nis locked\n")).await,
         signing_in(|| CredentialsError::provider_timed_out(std::time::Duration::from_secs(5))).await,
         signing_in(|| CredentialsError::provider_error("dispatch failure")).await,
     ]
