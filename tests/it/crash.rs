@@ -53,7 +53,7 @@ fn detect_to_the_end(world: &World) {
 }
 
 async fn undisturbed(sample: &str) -> Sight {
-    let world = World::new();
+    let world = World::with_messages_that_come_back();
     world.send(sample);
     world.json(&["detect", "--tenant", "acme"]);
     world.json(&["compact", "--tenant", "acme"]);
@@ -62,7 +62,7 @@ async fn undisturbed(sample: &str) -> Sight {
 
 #[tokio::test]
 async fn killed_runs_leave_what_undisturbed_runs_leave() {
-    let world = World::new();
+    let world = World::with_messages_that_come_back();
     // Many short runs receive a message more often than the shipped limit, which is not what is tested here.
     world.edit_profile(|profile| *profile = profile.replace("receive_limit: 5", "receive_limit: 100"));
     let sample = world.sample(EVENTS, 7);

@@ -30,7 +30,7 @@ fn project() -> &'static Path {
 }
 
 impl World {
-    /// The shipped local environment, with messages that come back after two seconds.
+    /// The shipped local environment.
     pub fn new() -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -47,6 +47,13 @@ impl World {
             world.root().join("environments/defaults.yaml"),
         )
         .unwrap();
+        world
+    }
+
+    /// The same, where a message that a killed run had received comes back after two seconds. On a busy machine it also comes
+    /// back to a run that lives.
+    pub fn with_messages_that_come_back() -> Self {
+        let world = Self::new();
         world.edit_profile(|profile| {
             let lines = profile
                 .lines()
