@@ -27,8 +27,10 @@ impl Refusal {
         Self::new(Kind::NotFound, format!("Stack [{name}] does not exist"))
     }
 
+    /// The error of a call. Of an ID, the name in it tells what the call was about.
     pub fn of(self, api: Api, about: &str) -> Error {
-        let op = format!("{api} {about}");
+        let name = about.strip_prefix("arn:").and_then(|arn| arn.split('/').nth(1));
+        let op = format!("{api} {}", name.unwrap_or(about));
         Error::caused(self.kind, op.trim_end(), Said(self.said))
     }
 }

@@ -10,7 +10,7 @@ use super::answer::{Answer, Refusal, page};
 use super::changes::{Effect, Versions};
 use super::estate::{Estate, Number};
 use super::operation::Stage;
-use super::state::{Content, Made, State, Timer, uuid};
+use super::state::{Content, Made, Stack, State, Timer, uuid};
 use super::template::{Definition, Template};
 use crate::model::stack::{ChangeSet, ChangeSetKind, ChangeSetState, Execution, NewChangeSet, TemplateBody};
 use crate::ports::Kind;
@@ -31,11 +31,8 @@ impl State {
             .by_name
             .get(&wanted.stack)
             .and_then(|number| self.stacks.get(number));
-        if let Some(known) = found.and_then(|stack| stack.change_sets.get(&wanted.name)) {
-            return Ok(Proposed {
-                change_set: known.clone(),
-                stack_id: found.map(|stack| stack.id.clone()).unwrap_or_default(),
-            });
+        if let Some((stack, id)) = found.and_then(|stack| Some((stack, stack.change_sets.get(&wanted.name)?))) {
+            return self.same(wanted, stack, id);
         }
         let content = self.content(&wanted.stack, &wanted.template, &wanted.tags)?;
         let found = self
@@ -48,6 +45,24 @@ impl State {
             None => self.add_stack(&wanted.stack, now),
         };
         self.make(wanted, content, number, now)
+    }
+
+    /// The change set that is there, if it was asked for in the same words.
+    fn same(&self, wanted: &NewChangeSet, stack: &Stack, id: &str) -> Answer<Proposed> {
+        let body = self.body(&wanted.template)?;
+        let is_same =
+            |made: &Made| made.content.body == body && made.content.tags == wanted.tags && made.adopts == wanted.adopts;
+        if self.change_sets.get(id).is_some_and(is_same) {
+            return Ok(Proposed {
+                change_set: id.to_owned(),
+                stack_id: stack.id.clone(),
+            });
+        }
+        let said = format!(
+            "AlreadyExistsException: ChangeSet {} cannot be created due to a mismatch with existing attribute Template",
+            wanted.name
+        );
+        Err(Refusal::new(Kind::Conflict, said))
     }
 
     /// The stack that a change set is for; `None` for a new one.
@@ -72,7 +87,7 @@ impl State {
                     "Stack [{name}] already exists and cannot be created again with the changeSet [{}].",
                     wanted.name
                 );
-                Refusal::new(Kind::Invalid, said)
+                Refusal::new(Kind::Conflict, said)
             }
             (ChangeSetKind::Update, None) => Refusal::no_stack(name),
             (ChangeSetKind::Update, Some((_, status))) => {
@@ -120,22 +135,7 @@ impl State {
     /// Reads what a stack shall be.
     pub fn content(&self, stack: &str, template: &TemplateBody, tags: &BTreeMap<String, String>) -> Answer<Content> {
         let invalid = |said: String| Refusal::new(Kind::Invalid, said);
-        let (body, most) = match template {
-            TemplateBody::Inline(body) => (Arc::from(body.as_str()), INLINE_BYTES),
-            TemplateBody::Url(url) => {
-                let body = self.objects.get(url).cloned();
-                (
-                    body.ok_or_else(|| invalid(format!("S3 error: no object at {url}")))?,
-                    TEMPLATE_BYTES,
-                )
-            }
-        };
-        if body.len() > most {
-            return Err(invalid(format!(
-                "the template has {} bytes; at most {most} are taken",
-                body.len()
-            )));
-        }
+        let body = self.body(template)?;
         if tags.len() > TAGS {
             return Err(invalid(format!("{} tags; at most {TAGS} are taken", tags.len())));
         }
@@ -145,6 +145,25 @@ impl State {
             template: Some(Arc::new(template)),
             tags: tags.clone(),
         })
+    }
+
+    fn body(&self, template: &TemplateBody) -> Answer<Arc<str>> {
+        let invalid = |said: String| Refusal::new(Kind::Invalid, said);
+        let (body, most) = match template {
+            TemplateBody::Inline(body) => (Arc::from(body.as_str()), INLINE_BYTES),
+            TemplateBody::Url(url) => {
+                let body = self.objects.get(url).cloned();
+                let body = body.ok_or_else(|| invalid(format!("S3 error: no object at {url}")))?;
+                (body, TEMPLATE_BYTES)
+            }
+        };
+        if body.len() > most {
+            let bytes = body.len();
+            return Err(invalid(format!(
+                "the template has {bytes} bytes; at most {most} are taken"
+            )));
+        }
+        Ok(body)
     }
 
     /// What CloudFormation finds when it has looked at a change set for a while.

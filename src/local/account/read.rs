@@ -109,7 +109,7 @@ impl ReadStacks for Account {
     async fn drifted(&self, stack: &str, next: Option<String>) -> Result<Page<DriftedResource>> {
         self.call(Api::DescribeStackResourceDrifts, stack, move |state, _| {
             page(
-                &state.stack(stack)?.detected,
+                state.stack(stack)?.detected.as_deref().unwrap_or_default(),
                 next.as_deref(),
                 state.behaviour.list_page,
             )
@@ -145,7 +145,7 @@ impl State {
         *detection = if let Some(reason) = self.hooks.undetectable.remove(&stack.name) {
             Detection::Failed(reason)
         } else {
-            stack.detected.clone_from(&stack.drift);
+            stack.detected = Some(stack.drift.clone());
             Detection::Done
         };
     }

@@ -90,7 +90,8 @@ pub(super) struct Stack {
     /// IDs of its change sets, by name.
     pub change_sets: BTreeMap<String, String>,
     pub drift: Vec<DriftedResource>,
-    pub detected: Vec<DriftedResource>,
+    /// What the last look for drift found.
+    pub detected: Option<Vec<DriftedResource>>,
 }
 
 /// A template with its tags. A stack that was never created has none.
@@ -237,7 +238,7 @@ impl State {
             tokens: HashMap::new(),
             change_sets: BTreeMap::new(),
             drift: Vec::new(),
-            detected: Vec::new(),
+            detected: None,
         };
         self.stacks.insert(number, stack);
         self.set_status(number, "REVIEW_IN_PROGRESS", None);
@@ -270,7 +271,10 @@ impl State {
         (stack.status, stack.reason) = (status, reason);
         self.at_work = self.at_work + usize::from(stack.is_at_work()) - usize::from(was_at_work);
         self.most_at_work = self.most_at_work.max(self.at_work);
-        if matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE") {
+        if matches!(
+            status,
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "DELETE_COMPLETE" | "REVIEW_IN_PROGRESS"
+        ) {
             self.restless.remove(&number);
         } else {
             self.restless.insert(number);
@@ -322,6 +326,10 @@ impl Stack {
             created: Some(self.created),
             updated: self.updated,
             is_protected: self.is_protected,
+            drift: self
+                .detected
+                .as_ref()
+                .map(|found| if found.is_empty() { "IN_SYNC" } else { "DRIFTED" }.to_owned()),
         }
     }
 

@@ -91,6 +91,17 @@ async fn asking_again_gives_the_change_set_that_is_there() {
     let wanted_once = wanted(STACK, "first", ChangeSetKind::Create, &text);
     let proposed = account.propose(&wanted_once).await.unwrap();
     assert_eq!(account.propose(&wanted_once).await.unwrap(), proposed);
+    let other = wanted(
+        STACK,
+        "first",
+        ChangeSetKind::Create,
+        &template(&[("Queue", &queue(60))]),
+    );
+    assert_eq!(
+        kind(account.propose(&other).await),
+        Kind::Conflict,
+        "the name means something else"
+    );
     let beyond = wanted("other", "first", ChangeSetKind::Create, &text);
     assert_eq!(
         kind(account.propose(&beyond).await),

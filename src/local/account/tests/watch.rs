@@ -89,6 +89,8 @@ async fn drift_shows_when_it_was_looked_for() {
     assert_eq!(account.detection(&id).await.unwrap(), Detection::Running);
     sleep(Duration::from_secs(4)).await;
     assert_eq!(account.detection(&id).await.unwrap(), Detection::Done);
+    let live = account.stack(STACK).await.unwrap().unwrap();
+    assert_eq!(live.drift.as_deref(), Some("DRIFTED"));
     assert_eq!(account.drifted(STACK, None).await.unwrap().items, [drifted]);
     account.fail_detection(STACK, "no permission");
     let id = account.detect_drift(STACK).await.unwrap();
