@@ -4,6 +4,7 @@ mod change_sets;
 mod deletion;
 mod executions;
 mod gate;
+mod golden;
 mod policies;
 mod sources;
 mod stack_life;
