@@ -1,6 +1,7 @@
 //! The embedded target: every port on one machine, under one data folder, with the promises of the services that it
 //! stands in for. Must not live here: decisions about events, segments or findings.
 
+pub mod account;
 pub mod address;
 pub mod bus;
 pub mod catalog;

@@ -3,6 +3,7 @@
 
 mod architecture;
 mod checks;
+mod cloud_contract;
 mod command_line;
 mod crash;
 mod detections;
