@@ -25,7 +25,7 @@ where
             Kind::Unavailable,
             format!("the answer cannot be read: {}", causes(context.err())),
         ),
-        SdkError::ServiceError(context) => refused(context.err().meta(), context.raw().status().as_u16()),
+        SdkError::ServiceError(context) => refused_with(context.err().meta(), context.raw().status().as_u16()),
         SdkError::ResponseError(_) => (
             Kind::Unavailable,
             format!("the answer cannot be read: {}", causes(error)),
@@ -34,7 +34,7 @@ where
         _ => not_sent(error),
     };
     // AWS and credential processes break lines; a cause is one.
-    let mut said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut said = one_line(&said);
     if let Some(request) = error.request_id() {
         said = format!("{said} (request {request})");
     }
@@ -59,8 +59,24 @@ pub fn denied(op: impl Into<String>, why: impl Into<String>) -> Error {
     Error::caused(Kind::Denied, op, Said(why.into()))
 }
 
-fn refused(meta: &ErrorMetadata, status: u16) -> (Kind, String) {
-    let (code, message) = (meta.code().unwrap_or_default(), meta.message().unwrap_or_default());
+/// What a service said without the SDK. `usual` is the kind for what is not known by its code.
+pub fn answered(op: impl Into<String>, usual: Kind, code: &str, message: &str, request: &str) -> Error {
+    let (known, said) = refused(code, message, 0);
+    let kind = if known == Kind::Invalid { usual } else { known };
+    let said = one_line(&said);
+    let said = if request.is_empty() {
+        said
+    } else {
+        format!("{said} (request {request})")
+    };
+    Error::caused(kind, op, Said(said))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn refused(code: &str, message: &str, status: u16) -> (Kind, String) {
     // Where a signature does not match, AWS goes on with the request as it read it: with the session's token in it.
     let message = match message.find("The Canonical String") {
         Some(at) => message[..at].trim_end(),
@@ -80,6 +96,10 @@ fn refused(meta: &ErrorMetadata, status: u16) -> (Kind, String) {
         ""
     };
     (kind(code, message, status), format!("{said}{way_out}"))
+}
+
+fn refused_with(meta: &ErrorMetadata, status: u16) -> (Kind, String) {
+    refused(meta.code().unwrap_or_default(), meta.message().unwrap_or_default(), status)
 }
 
 /// Nothing was sent, or nobody knows whether it arrived.
@@ -122,7 +142,7 @@ fn credentials_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Cred
 }
 
 /// The causes of an error in one line, each once, without the error itself; the error where it has none.
-fn causes(error: &(dyn StdError + 'static)) -> String {
+pub fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {

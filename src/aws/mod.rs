@@ -1,6 +1,7 @@
 //! The ports on AWS. No type and no error of the SDK leaves this room, and nothing is decided in it: one method is one
 //! call, and whoever calls paces and repeats.
 
+mod bucket;
 mod convert;
 mod error;
 mod propose;
@@ -33,6 +34,8 @@ pub struct Account {
     cloudwatch: aws_sdk_cloudwatch::Client,
     eventbridge: aws_sdk_eventbridge::Client,
     sts: aws_sdk_sts::Client,
+    /// For the bucket of templates, which is opened when it is used.
+    config: SdkConfig,
     region: Option<String>,
 }
 
@@ -55,23 +58,31 @@ impl Account {
         Self::new(own, wanted, named)
     }
 
+    /// The account that `config` signs in to, in the region that it names.
+    pub fn of(config: SdkConfig) -> Self {
+        let region = config.region().cloned();
+        let wanted = region.clone().unwrap_or_else(|| aws_config::Region::from_static(""));
+        Self::new(config, wanted, region)
+    }
+
     /// `config` says how to sign in, and where; `named` is the region that the caller's environment names.
     fn new(config: SdkConfig, region: aws_config::Region, named: Option<aws_config::Region>) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(5))
             .operation_attempt_timeout(Duration::from_secs(30))
             .build();
-        let config = &config
+        let config = config
             .into_builder()
             .region(region)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();
         Self {
-            cloudformation: aws_sdk_cloudformation::Client::new(config),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
-            eventbridge: aws_sdk_eventbridge::Client::new(config),
-            sts: aws_sdk_sts::Client::new(config),
+            cloudformation: aws_sdk_cloudformation::Client::new(&config),
+            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
+            eventbridge: aws_sdk_eventbridge::Client::new(&config),
+            sts: aws_sdk_sts::Client::new(&config),
+            config,
             region: named.map(|region| region.to_string()),
         }
     }

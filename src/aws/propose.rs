@@ -1,4 +1,4 @@
-//! Makes and drops change sets.
+//! Makes and drops change sets, and keeps the templates that are too large for a call.
 
 use async_trait::async_trait;
 use aws_sdk_cloudformation::config::http::HttpResponse;
@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::operation::create_change_set::CreateChangeSetError;
 use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Tag};
 
 use crate::aws::Account;
+use crate::aws::bucket::{self, Bucket};
 use crate::aws::convert::about;
 use crate::aws::error::{from_sdk, required};
 use crate::model::stack::{ChangeSetKind, NewChangeSet, TemplateBody};
@@ -15,6 +16,13 @@ use crate::ports::{Kind, Result};
 
 #[async_trait]
 impl ProposeStacks for Account {
+    async fn put_template(&self, bucket: &str, key: &str, body: &str) -> Result<String> {
+        let bucket = Bucket::new(&self.config, bucket)?;
+        let written = bucket.operator.write(key, body.to_owned()).await;
+        written.map_err(|error| bucket::failed(format!("s3:PutObject {}/{key}", bucket.url), &error))?;
+        Ok(format!("{}/{key}", bucket.url))
+    }
+
     async fn propose(&self, change_set: &NewChangeSet) -> Result<Proposed> {
         let (body, url) = match &change_set.template {
             TemplateBody::Inline(body) => (Some(body.clone()), None),

@@ -147,7 +147,6 @@ impl How {
             plan,
             journal: &journal,
             clock: &SystemClock,
-            templates: None,
             interval: self.wait.interval(),
             observe: &|progress| view.show(progress),
         };

@@ -217,7 +217,6 @@ pub async fn make(
     let clients = Clients {
         cloud: &**cloud,
         pacer,
-        templates: None,
     };
     let progress = Progress::new("proposing", drafts.len());
     let step = || progress.step();

@@ -24,7 +24,7 @@ use crate::deploy::plan::moved::moved;
 use crate::deploy::plan::{Plan, Step, Wave};
 use crate::deploy::world::{self, World};
 use crate::model::stack::{LiveStack, Phase};
-use crate::ports::cloud::{ProposeStacks, ReadStacks, TemplateStore, Watch, WriteStacks};
+use crate::ports::cloud::{ProposeStacks, ReadStacks, Watch, WriteStacks};
 use crate::ports::{self, Clock, Journal};
 
 /// Who is asked and told while a plan is carried out.
@@ -34,7 +34,6 @@ pub struct Apply<'a, C: ?Sized> {
     pub plan: &'a Plan,
     pub journal: &'a dyn Journal,
     pub clock: &'a dyn Clock,
-    pub templates: Option<&'a dyn TemplateStore>,
     /// The pause between two sweeps over the stacks at work, and before a change set is asked for its state.
     pub interval: Duration,
     /// Is told of every line of the journal as it is written, and of stacks that an earlier run had done.

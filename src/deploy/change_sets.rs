@@ -7,38 +7,49 @@ use tokio::time::sleep;
 
 use crate::deploy::pace::Pacer;
 use crate::deploy::plan::{ChangeSetRef, Deployment, change_set_name};
-use crate::model::stack::{ChangeSet, ChangeSetKind, ChangeSetState, NewChangeSet, Phase, TemplateBody};
-use crate::ports::cloud::{ProposeStacks, ReadStacks, TemplateStore};
+use crate::model::stack::{
+    ChangeSet, ChangeSetKind, ChangeSetState, INLINE_BYTES, NewChangeSet, Phase, TEMPLATES, TemplateBody,
+};
+use crate::ports::cloud::{ProposeStacks, ReadStacks};
 use crate::ports::{self, Kind};
 
 /// Change sets that are dropped at once; the pacer decides how fast calls follow each other.
 const AT_ONCE: usize = 64;
-/// The largest template that goes to CloudFormation in the call itself, in bytes. Source: CloudFormation quotas.
-const INLINE_BYTES: usize = 51_200;
 
-/// What CloudFormation is asked for; a template that is too large for a call goes to the bucket first.
-pub async fn new_change_set(
-    templates: Option<&dyn TemplateStore>,
-    plan: &str,
-    stack: &str,
-    kind: ChangeSetKind,
-    deployment: &Deployment,
-    adopts: bool,
+/// A change set that a plan needs.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The plan's ID.
+    pub plan: &'a str,
+    /// Where a template goes that is too large for a call.
+    pub bucket: &'a str,
+    pub stack: &'a str,
+    pub kind: ChangeSetKind,
+    pub deployment: &'a Deployment,
+    pub adopts: bool,
+}
+
+/// What CloudFormation is asked for.
+async fn asked<C: ProposeStacks + ?Sized>(
+    cloud: &C,
+    pacer: &Pacer,
+    wanted: &Wanted<'_>,
 ) -> Result<NewChangeSet, ports::Error> {
-    let body = &deployment.template;
-    let template = match templates {
-        Some(store) if body.len() > INLINE_BYTES => {
-            TemplateBody::Url(store.put(&format!("templates/{plan}/{stack}.yaml"), body).await?)
-        }
-        _ => TemplateBody::Inline(body.clone()),
+    let body = &wanted.deployment.template;
+    let template = if body.len() > INLINE_BYTES {
+        let key = format!("{TEMPLATES}{}/{}.yaml", wanted.plan, wanted.stack);
+        let put = || cloud.put_template(wanted.bucket, &key, body);
+        TemplateBody::Url(pacer.call("PutObject", put).await?)
+    } else {
+        TemplateBody::Inline(body.clone())
     };
     Ok(NewChangeSet {
-        stack: stack.to_owned(),
-        name: change_set_name(plan),
-        kind,
+        stack: wanted.stack.to_owned(),
+        name: change_set_name(wanted.plan),
+        kind: wanted.kind,
         template,
-        tags: deployment.tags.clone(),
-        adopts,
+        tags: wanted.deployment.tags.clone(),
+        adopts: wanted.adopts,
     })
 }
 
@@ -46,11 +57,12 @@ pub async fn new_change_set(
 pub async fn ready<C: ReadStacks + ProposeStacks + ?Sized>(
     cloud: &C,
     pacer: &Pacer,
-    wanted: &NewChangeSet,
+    wanted: &Wanted<'_>,
     pause: Duration,
     on_made: impl Fn(&ChangeSetRef),
 ) -> Result<ChangeSet, ports::Error> {
-    let proposed = pacer.call("CreateChangeSet", || cloud.propose(wanted)).await?;
+    let asked = asked(cloud, pacer, wanted).await?;
+    let proposed = pacer.call("CreateChangeSet", || cloud.propose(&asked)).await?;
     on_made(&ChangeSetRef {
         id: proposed.change_set.clone(),
         stack_id: proposed.stack_id.clone(),

@@ -19,7 +19,7 @@ use crate::deploy::diff::fleet::{Fleet, OwnNames, own_names_of};
 use crate::deploy::diff::{Change, StackDiff};
 use crate::deploy::profile::Profile;
 use crate::deploy::profile::rollout::Rollout;
-use crate::model::stack::{LiveStack, ResourceChange, StackStatus};
+use crate::model::stack::{LiveStack, ResourceChange, StackStatus, data_bucket};
 
 /// The form of the file; a plan of another form is refused.
 pub const FORMAT: u32 = 1;
@@ -201,6 +201,11 @@ pub struct Blocked {
 }
 
 impl Plan {
+    /// Where templates go that are too large for a call.
+    pub fn data_bucket(&self) -> String {
+        data_bucket(&self.environment, &self.account, &self.region)
+    }
+
     /// A plan that does nothing yet.
     pub fn empty(profile: &Profile, id: String, purpose: Purpose, made: Timestamp) -> Self {
         Self {

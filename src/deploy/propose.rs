@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
-use crate::deploy::change_sets::{new_change_set, ready};
+use crate::deploy::change_sets::{Wanted, ready};
 use crate::deploy::diff::Change;
 use crate::deploy::diff::compare::{After, compare};
 use crate::deploy::pace::Pacer;
@@ -22,7 +22,7 @@ use crate::deploy::tree::Tree;
 use crate::deploy::wording::chain;
 use crate::deploy::world::World;
 use crate::model::stack::{CONTENT_HASH_TAG, ChangeSet, ChangeSetKind, ChangeSetState, StackSpec};
-use crate::ports::cloud::{ProposeStacks, ReadStacks, TemplateStore};
+use crate::ports::cloud::{ProposeStacks, ReadStacks};
 use crate::ports::{self, Kind};
 
 /// Stacks that are worked on at once; the pacer decides how fast calls follow each other.
@@ -65,7 +65,6 @@ pub enum NoPlan {
 pub struct Clients<'a, C: ?Sized> {
     pub cloud: &'a C,
     pub pacer: &'a Pacer,
-    pub templates: Option<&'a dyn TemplateStore>,
 }
 
 /// What was done with one draft.
@@ -102,6 +101,7 @@ pub async fn plan<C: ReadStacks + ProposeStacks + ?Sized>(
         clients,
         brings_foundation,
         environment: profile.environment.as_str(),
+        bucket: plan.data_bucket(),
         world,
         request,
         made,
@@ -174,6 +174,8 @@ impl Made {
 struct Maker<'a, C: ?Sized> {
     clients: &'a Clients<'a, C>,
     environment: &'a str,
+    /// The environment's data bucket.
+    bucket: String,
     /// Whether the plan deploys what tenants import.
     brings_foundation: bool,
     world: &'a World,
@@ -301,15 +303,14 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
         };
         let deployment = deployment(spec);
         let adopts = self.request.adopts && kind == ChangeSetKind::Create;
-        let wanted = new_change_set(
-            self.clients.templates,
-            &self.request.id,
-            &step.stack,
+        let wanted = Wanted {
+            plan: &self.request.id,
+            bucket: &self.bucket,
+            stack: &step.stack,
             kind,
-            &deployment,
+            deployment: &deployment,
             adopts,
-        )
-        .await?;
+        };
         let ready = ready(
             self.clients.cloud,
             self.clients.pacer,
@@ -318,19 +319,25 @@ impl<C: ReadStacks + ProposeStacks + ?Sized> Maker<'_, C> {
             |made| self.made.add(made),
         )
         .await;
-        let blocked = |why: String| Blocked {
+        let blocked = |why: String, way_out: &str| Blocked {
             stack: step.stack.clone(),
             why,
-            way_out: "mend what CloudFormation names, render, and plan again".to_owned(),
+            way_out: way_out.to_owned(),
         };
+        let mend = "mend what CloudFormation names, render, and plan again";
         match ready {
             Ok(change_set) => match &change_set.state {
-                ChangeSetState::Failed { reason } => {
-                    Ok(Err(blocked(format!("CloudFormation refuses the change set: {reason}"))))
-                }
+                ChangeSetState::Failed { reason } => Ok(Err(blocked(
+                    format!("CloudFormation refuses the change set: {reason}"),
+                    mend,
+                ))),
                 _ => Ok(Ok(change_set)),
             },
-            Err(error) if error.kind == Kind::Invalid => Ok(Err(blocked(chain(&error)))),
+            Err(error) if error.kind == Kind::Invalid => Ok(Err(blocked(chain(&error), mend))),
+            Err(error) if matches!(error.kind, Kind::Conflict | Kind::NotFound) => Ok(Err(blocked(
+                chain(&error),
+                "somebody else is at work on it; plan again when that is done",
+            ))),
             Err(error) => Err(error),
         }
     }

@@ -16,10 +16,7 @@ use crate::deploy::skeleton::Skeleton;
 use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::tree::Tree;
 use crate::model::name::StackName;
-use crate::model::stack::StackSpec;
-
-/// The largest template that goes to CloudFormation in the call itself. Source: CloudFormation quotas.
-const INLINE_BYTES: usize = 51_200;
+use crate::model::stack::{INLINE_BYTES, StackSpec, TEMPLATE_BYTES};
 
 /// Why a stack cannot be rendered. Never shows the value of a variable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -181,9 +178,11 @@ impl<'a> Template<'a> {
         values.push(Tree::Map(vec![("Tags".to_owned(), Tree::Map(shown_tags.collect()))]));
         let skeleton = self.skeleton(given, context, values.len() - 1)?;
         let body = skeleton.fill(&values).map_err(limit)?;
-        if body.len() > INLINE_BYTES {
+        // The foundation makes the bucket that a larger one would go through.
+        let most = if tenant.is_some() { TEMPLATE_BYTES } else { INLINE_BYTES };
+        if body.len() > most {
             return Err(limit(format!(
-                "the template has {} bytes, and CloudFormation takes {INLINE_BYTES}",
+                "the template has {} bytes, and CloudFormation takes {most}",
                 body.len()
             )));
         }

@@ -51,12 +51,21 @@ pub struct Behaviour {
     pub operation: Duration,
     /// Items in a page of a list.
     pub list_page: usize,
-    /// Calls a second that each API answers, with as many at once; the others are throttled. `None` for any number.
-    pub rate: Option<u32>,
+    /// How many calls it answers; the others are throttled. `None` for any number.
+    pub rate: Option<Rate>,
     /// Stacks that the account may have, those in review among them.
     pub stack_limit: u64,
     /// Whether a change set fails when something new has the name of what exists, instead of only its execution.
     pub validates_early: bool,
+}
+
+/// Calls a second that are answered, with as many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rate {
+    /// Of each API by itself, as AWS counts.
+    Each(u32),
+    /// Of all APIs together, as an account is where others call too.
+    Together(u32),
 }
 
 impl Default for Behaviour {

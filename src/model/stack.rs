@@ -139,6 +139,18 @@ pub struct StackSummary {
     pub reason: Option<String>,
 }
 
+/// The largest template that goes to CloudFormation in the call itself, in bytes. Source: CloudFormation quotas.
+pub const INLINE_BYTES: usize = 51_200;
+/// The largest template that it reads from a bucket, in bytes. Source: CloudFormation quotas.
+pub const TEMPLATE_BYTES: usize = 1_000_000;
+/// Where such templates are, in the environment's data bucket.
+pub const TEMPLATES: &str = "templates/";
+
+/// The name of an environment's data bucket, which its foundation makes.
+pub fn data_bucket(environment: &str, account: &str, region: &str) -> String {
+    format!("oort-{environment}-data-{account}-{region}")
+}
+
 /// What a change set is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChangeSet {
@@ -160,7 +172,7 @@ pub enum ChangeSetKind {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TemplateBody {
-    /// At most 51,200 bytes.
+    /// At most [`INLINE_BYTES`].
     Inline(String),
     /// Where S3 has it: at most 1 MB.
     Url(String),

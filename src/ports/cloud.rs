@@ -95,6 +95,8 @@ pub trait ReadStacks: Send + Sync {
 /// Makes and drops change sets, which change no resource.
 #[async_trait]
 pub trait ProposeStacks: Send + Sync {
+    /// Puts a template that is too large for a call under a key of a bucket, and gives the URL that CloudFormation takes.
+    async fn put_template(&self, bucket: &str, key: &str, body: &str) -> Result<String>;
     /// For a new stack this takes the stack's name, in `REVIEW_IN_PROGRESS`. Asking again under the same name gives the
     /// change set that is there.
     async fn propose(&self, change_set: &NewChangeSet) -> Result<Proposed>;
@@ -185,13 +187,6 @@ pub trait Watch: Send + Sync {
 
 /// Source: CloudWatch's `GetMetricData`.
 pub const METRICS_A_CALL: usize = 500;
-
-/// Keeps templates that are too large for a call.
-#[async_trait]
-pub trait TemplateStore: Send + Sync {
-    /// Puts a template under a key of the environment's bucket and gives the URL that CloudFormation takes.
-    async fn put(&self, key: &str, body: &str) -> Result<String>;
-}
 
 /// All that is asked of an account and region.
 pub trait Cloud: ReadStacks + ProposeStacks + WriteStacks + EventSources + Caller + Watch {}

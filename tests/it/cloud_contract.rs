@@ -1,16 +1,19 @@
-//! What every adapter of an AWS account and region promises, written against the port. It runs on the embedded account; an
-//! adapter that reaches AWS, or an emulator of it, runs the same promises with a rig of its own.
+//! What every adapter of an AWS account and region promises, written against the port: the embedded account, and the AWS
+//! adapter on an emulator.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use oort_streams::aws;
 use oort_streams::local::account::{Account, Behaviour};
 use oort_streams::model::stack::{
     ChangeSet, ChangeSetKind, ChangeSetState, LiveStack, NewChangeSet, Phase, TemplateBody,
 };
 use oort_streams::ports::cloud::{Cloud, Page};
 use oort_streams::ports::{Kind, Result};
+
+use crate::emulator::{Emulator, fresh_account};
 
 mod around;
 mod change_sets;
@@ -29,6 +32,8 @@ trait Rig: Send + Sync {
     fn account(&self) -> String;
     /// Okta makes a partner event source.
     fn offer(&self, source: &str);
+    /// A bucket to put templates into.
+    async fn bucket(&self) -> String;
     /// Waits between two looks at something that is at work.
     async fn pause(&self);
 }
@@ -53,6 +58,7 @@ async fn keeps_its_promises<R: Rig>(fresh: impl AsyncFn() -> R) {
     stacks::every_stack_is_listed_once_with_its_tags(&fresh().await).await;
     stacks::the_restless_are_those_at_work_or_failed(&fresh().await).await;
     change_sets::an_import_needs_its_export(&fresh().await).await;
+    change_sets::a_large_template_goes_through_a_bucket(&fresh().await).await;
     around::a_bus_accepts_its_source(&fresh().await).await;
     around::drift_is_looked_for(&fresh().await).await;
     around::what_is_not_measured_has_no_values(&fresh().await).await;
@@ -101,9 +107,62 @@ impl Rig for Embedded {
         self.0.offer_source(source, None);
     }
 
+    async fn bucket(&self) -> String {
+        "contract".to_owned()
+    }
+
     async fn pause(&self) {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
+}
+
+/// The AWS adapter in an account of its own.
+struct Emulated {
+    cloud: aws::Account,
+    account: String,
+}
+
+impl Emulated {
+    async fn fresh() -> Self {
+        let account = fresh_account();
+        let config = Emulator::shared().config(&account).await;
+        Self {
+            cloud: aws::Account::of(config),
+            account,
+        }
+    }
+}
+
+#[async_trait]
+impl Rig for Emulated {
+    fn cloud(&self) -> &dyn Cloud {
+        &self.cloud
+    }
+
+    fn account(&self) -> String {
+        self.account.clone()
+    }
+
+    fn offer(&self, source: &str) {
+        Emulator::shared().offer(&self.account, source);
+    }
+
+    async fn bucket(&self) -> String {
+        let name = format!("contract-{}", self.account);
+        let template =
+            format!("Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: {name}\n");
+        deployed(self, &asked("bucket", "create", ChangeSetKind::Create, &template)).await;
+        name
+    }
+
+    async fn pause(&self) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_aws_adapter_keeps_them() {
+    keeps_its_promises(Emulated::fresh).await;
 }
 
 fn queue(visibility: u32) -> String {

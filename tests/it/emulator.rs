@@ -79,6 +79,17 @@ impl Emulator {
         ]
     }
 
+    /// How an SDK signs in to this account.
+    pub async fn config(&self, account: &str) -> aws_config::SdkConfig {
+        let credentials = aws_credential_types::Credentials::new(account, "secret", None, None, "test");
+        aws_config::defaults(aws_config::BehaviorVersion::v2026_01_12())
+            .region("us-east-2")
+            .endpoint_url(self.endpoint())
+            .credentials_provider(credentials)
+            .load()
+            .await
+    }
+
     /// Okta makes a tenant's partner event source.
     pub fn offer(&self, account: &str, name: &str) {
         self.ask("offer", &json!({"account": account, "name": name}));

@@ -328,3 +328,27 @@ fn a_stack_comes_as_soon_as_its_source_is_there() {
     );
     assert!(refused.err.contains("--approve"), "{}", refused.err);
 }
+
+#[test]
+fn a_template_too_large_for_a_call_goes_through_the_bucket() {
+    let rollout = Rollout::new();
+    rollout.offer_all();
+    let resource = "  EventQueue:\n    Type: AWS::SQS::Queue\n";
+    let note = "n".repeat(60_000);
+    rollout.edit(
+        "templates/tenant.yaml.j2",
+        resource,
+        &format!("{resource}    Metadata:\n      Note: {note}\n"),
+    );
+    rollout.expect(0, STAGING, &["render", "-e", "staging"]);
+    rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
+    rollout.expect(0, STAGING, &["apply"]);
+    rollout.expect(0, STAGING, &["plan", "-e", "staging"]);
+    // Where the bucket is there, the plan itself goes through it.
+    rollout.edit("templates/tenant.yaml.j2", &note, &format!("m{note}"));
+    rollout.expect(0, STAGING, &["render", "-e", "staging"]);
+    rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
+    rollout.expect(0, STAGING, &["apply"]);
+    rollout.expect(0, STAGING, &["plan", "-e", "staging"]);
+    assert_eq!(rollout.emulator.calls(STAGING)["s3:PutObject"], 4);
+}

@@ -6,7 +6,7 @@ use crate::deploy::apply::record::{Cause, Stage, What};
 use crate::deploy::apply::report::Result as StackResult;
 use crate::deploy::apply::watcher::Watcher;
 use crate::deploy::apply::{Apply, Progress, is_our_work};
-use crate::deploy::change_sets::{described, new_change_set, ready};
+use crate::deploy::change_sets::{Wanted, described, ready};
 use crate::deploy::plan::{ChangeSetRef, Late, Step, StepAction, review};
 use crate::deploy::wording::chain;
 use crate::deploy::world::World;
@@ -161,15 +161,15 @@ impl<C: ReadStacks + ProposeStacks + WriteStacks + Watch + ?Sized> Runner<'_, C>
             _ => ChangeSetKind::Create,
         };
         let apply = self.apply;
-        let wanted = new_change_set(
-            apply.templates,
-            &apply.plan.id,
-            &step.stack,
+        let bucket = apply.plan.data_bucket();
+        let wanted = Wanted {
+            plan: &apply.plan.id,
+            bucket: &bucket,
+            stack: &step.stack,
             kind,
-            &late.deployment,
-            late.adopts && kind == ChangeSetKind::Create,
-        )
-        .await?;
+            deployment: &late.deployment,
+            adopts: late.adopts && kind == ChangeSetKind::Create,
+        };
         let change_set = ready(apply.cloud, apply.pacer, &wanted, apply.interval, |_| ()).await?;
         if let ChangeSetState::Failed { reason } = &change_set.state {
             return Err(Halt::because(format!(

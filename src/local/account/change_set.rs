@@ -12,13 +12,12 @@ use super::estate::{Estate, Number};
 use super::operation::Stage;
 use super::state::{Content, Made, Stack, State, Timer, uuid};
 use super::template::{Definition, Template};
-use crate::model::stack::{ChangeSet, ChangeSetKind, ChangeSetState, Execution, NewChangeSet, TemplateBody};
+use crate::model::stack::{
+    ChangeSet, ChangeSetKind, ChangeSetState, Execution, INLINE_BYTES, NewChangeSet, TEMPLATE_BYTES, TemplateBody,
+};
 use crate::ports::Kind;
 use crate::ports::cloud::Proposed;
 
-/// Source: CloudFormation's quotas, of a template in a call and of one in S3.
-const INLINE_BYTES: usize = 51_200;
-const TEMPLATE_BYTES: usize = 1_000_000;
 /// Source: the limits of `CreateChangeSet`.
 const TAGS: usize = 50;
 const NAME_CHARS: usize = 128;

@@ -8,6 +8,7 @@ use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng, SeedableRng};
 use tokio::time::Instant;
 
+use super::Rate;
 use crate::ports::Kind;
 
 /// An AWS API. Its `Display` is AWS's own name with the service before it, as in `cloudformation:CreateChangeSet`.
@@ -82,9 +83,9 @@ pub(super) enum Fault {
 }
 
 pub(super) struct Gate {
-    /// Calls a second that each API answers; also how many it answers at once.
-    rate: Option<u32>,
-    buckets: HashMap<Api, Bucket>,
+    rate: Option<Rate>,
+    /// By API, or one for all.
+    buckets: HashMap<Option<Api>, Bucket>,
     scripted: Vec<Scripted>,
     seeded: Option<Seeded>,
     pub calls: BTreeMap<Api, u64>,
@@ -109,7 +110,7 @@ struct Seeded {
 }
 
 impl Gate {
-    pub fn new(rate: Option<u32>) -> Self {
+    pub fn new(rate: Option<Rate>) -> Self {
         Self {
             rate,
             buckets: HashMap::new(),
@@ -161,10 +162,12 @@ impl Gate {
     }
 
     fn is_too_fast(&mut self, api: Api, now: Instant) -> bool {
-        let Some(rate) = self.rate.map(f64::from) else {
-            return false;
+        let (rate, whose) = match self.rate {
+            None => return false,
+            Some(Rate::Each(rate)) => (f64::from(rate), Some(api)),
+            Some(Rate::Together(rate)) => (f64::from(rate), None),
         };
-        let bucket = self.buckets.entry(api).or_insert(Bucket {
+        let bucket = self.buckets.entry(whose).or_insert(Bucket {
             calls: rate,
             filled: now,
         });

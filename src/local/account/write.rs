@@ -7,11 +7,20 @@ use super::policy::Policy;
 use super::state::State;
 use super::{Account, Api};
 use crate::model::stack::NewChangeSet;
-use crate::ports::cloud::{ProposeStacks, Proposed, TemplateStore, WriteStacks};
+use crate::ports::cloud::{ProposeStacks, Proposed, WriteStacks};
 use crate::ports::{Kind, Result};
 
 #[async_trait]
 impl ProposeStacks for Account {
+    async fn put_template(&self, bucket: &str, key: &str, body: &str) -> Result<String> {
+        let url = format!("https://s3.{}.amazonaws.com/{bucket}/{key}", self.region);
+        let work = |state: &mut State, _| {
+            state.objects.insert(url.clone(), body.into());
+            Ok(url.clone())
+        };
+        self.call(Api::PutObject, key, work).await
+    }
+
     async fn propose(&self, change_set: &NewChangeSet) -> Result<Proposed> {
         let work = |state: &mut State, now| state.propose(change_set, now);
         self.call(Api::CreateChangeSet, &change_set.stack, work).await
@@ -64,17 +73,5 @@ impl WriteStacks for Account {
     async fn continue_rollback(&self, stack_id: &str, token: &str, skipped: &[String]) -> Result<()> {
         let work = |state: &mut State, now| state.continue_rollback(stack_id, token, skipped, now);
         self.call(Api::ContinueUpdateRollback, stack_id, work).await
-    }
-}
-
-#[async_trait]
-impl TemplateStore for Account {
-    async fn put(&self, key: &str, body: &str) -> Result<String> {
-        let url = format!("https://templates-{}.s3.{}.amazonaws.com/{key}", self.id, self.region);
-        let work = |state: &mut State, _| {
-            state.objects.insert(url.clone(), body.into());
-            Ok(url.clone())
-        };
-        self.call(Api::PutObject, key, work).await
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use oort_streams::model::stack::{ChangeSetKind, ChangeSetState, Execution, Phase, Replacement, ResourceAction};
+use oort_streams::model::stack::{
+    ChangeSetKind, ChangeSetState, Execution, INLINE_BYTES, Phase, Replacement, ResourceAction, TemplateBody,
+};
 use oort_streams::ports::Kind;
 
 use super::*;
@@ -122,6 +124,19 @@ pub async fn carrying_one_out_drops_the_others(rig: &dyn Rig) {
     at_rest(rig, &one.stack_id).await;
     assert!(rig.cloud().execute(&other.id, "another").await.is_err());
     assert_eq!(rig.cloud().template(STACK).await.unwrap(), queue(60));
+}
+
+pub async fn a_large_template_goes_through_a_bucket(rig: &dyn Rig) {
+    let bucket = rig.bucket().await;
+    let large = format!("{}Metadata:\n  Note: {}\n", queue(30), "n".repeat(INLINE_BYTES));
+    let mut wanted = asked(STACK, "create", ChangeSetKind::Create, &large);
+    assert_eq!(kind(rig.cloud().propose(&wanted).await), Kind::Invalid);
+    let key = "templates/a-plan/stack.yaml";
+    let url = rig.cloud().put_template(&bucket, key, &large).await.unwrap();
+    wanted.template = TemplateBody::Url(url);
+    let live = deployed(rig, &wanted).await;
+    assert_eq!(live.status.as_str(), "CREATE_COMPLETE");
+    assert_eq!(rig.cloud().template(STACK).await.unwrap(), large);
 }
 
 pub async fn an_import_needs_its_export(rig: &dyn Rig) {

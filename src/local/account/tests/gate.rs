@@ -3,7 +3,7 @@
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::local::account::Api;
+use crate::local::account::{Api, Rate};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_takes_its_time() {
@@ -17,7 +17,7 @@ async fn a_call_takes_its_time() {
 async fn calls_beyond_the_rate_of_their_api_are_throttled() {
     let account = with(Behaviour {
         latency: Duration::ZERO,
-        rate: Some(5),
+        rate: Some(Rate::Each(5)),
         ..Behaviour::default()
     });
     let burst = || async {
