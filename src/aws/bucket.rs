@@ -1,4 +1,4 @@
-//! A bucket, reached through OpenDAL with the credentials that the SDK found. Must not live here: what is kept in it.
+//! A bucket, reached through `OpenDAL` with the credentials that the SDK found. Must not live here: what is kept in it.
 
 use std::error::Error as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,7 +49,7 @@ impl Bucket {
     }
 }
 
-/// The SDK's credentials for OpenDAL.
+/// The SDK's credentials for `OpenDAL`.
 #[derive(Debug)]
 struct Credentials(SharedCredentialsProvider);
 
@@ -93,7 +93,7 @@ pub fn failed(op: impl Into<String>, error: &opendal::Error) -> Error {
     }
 }
 
-/// S3's code, message and request ID in OpenDAL's text of them.
+/// S3's code, message and request ID in `OpenDAL`'s text of them.
 fn said(text: &str) -> Option<(&str, &str, &str)> {
     let (code, rest) = text
         .strip_prefix(r#"S3Error { code: ""#)?

@@ -99,7 +99,11 @@ fn refused(code: &str, message: &str, status: u16) -> (Kind, String) {
 }
 
 fn refused_with(meta: &ErrorMetadata, status: u16) -> (Kind, String) {
-    refused(meta.code().unwrap_or_default(), meta.message().unwrap_or_default(), status)
+    refused(
+        meta.code().unwrap_or_default(),
+        meta.message().unwrap_or_default(),
+        status,
+    )
 }
 
 /// Nothing was sent, or nobody knows whether it arrived.

@@ -214,10 +214,7 @@ pub async fn make(
         });
     }
     let made = Made::default();
-    let clients = Clients {
-        cloud: &**cloud,
-        pacer,
-    };
+    let clients = Clients { cloud: &**cloud, pacer };
     let progress = Progress::new("proposing", drafts.len());
     let step = || progress.step();
     let planning = propose::plan(&clients, profile, world, drafts, request, &made, &step);

@@ -87,6 +87,18 @@ def outputs_change(change_set, stack):
     return change_set["ChangeSetType"] == "UPDATE" and change_set["_template"].get("Outputs") != known
 
 
+def missing_export(value):
+    """The name of an export that a template takes and no stack gives."""
+    if isinstance(value, list):
+        return next(filter(None, map(missing_export, value)), None)
+    if not isinstance(value, dict):
+        return None
+    name = value.get("Fn::ImportValue")
+    if isinstance(name, str) and cloudformation._exports.get(name) is None:
+        return name
+    return missing_export(list(value.values()))
+
+
 def create(params):
     stack = listing.resolve(_p(params, "StackName"))
     if known := of_token(params, stack):
@@ -114,6 +126,9 @@ def create(params):
         change_set["StackId"] = stack["StackId"]
     if not change_set["Changes"] and outputs_change(change_set, stack):
         change_set.update(Status="CREATE_COMPLETE", ExecutionStatus="AVAILABLE", StatusReason="")
+    if name := missing_export(change_set["_template"].get("Resources")):
+        reason = f"No export named {name} found."
+        change_set.update(Status="FAILED", ExecutionStatus="UNAVAILABLE", StatusReason=reason)
     change_set["_token"] = _p(params, "ClientToken")
     change_set["_ready_at"] = time.time() + settings.CURRENT["change_set_seconds"]
     return made(change_set)

@@ -162,7 +162,7 @@ impl Rig for Emulated {
 
 #[tokio::test]
 async fn the_aws_adapter_keeps_them() {
-    keeps_its_promises(Emulated::fresh).await;
+    Box::pin(keeps_its_promises(Emulated::fresh)).await;
 }
 
 fn queue(visibility: u32) -> String {

@@ -47,7 +47,7 @@ fn body(tenant: &str, shape: &Shape) -> String {
         body += "  Topic:\n    Type: AWS::SNS::Topic\n    Properties:\n      DisplayName: findings\n";
     }
     if shape.is_large {
-        body += &format!("Metadata:\n  Note: {}\n", "n".repeat(60_000));
+        body = format!("{body}Metadata:\n  Note: {}\n", "n".repeat(60_000));
     }
     body
 }
@@ -131,7 +131,11 @@ async fn play(story: &Story) {
     let rollout = Rollout::new(&account, &profile, story.seed);
     for (id, specs, kills) in [
         ("before", specs(&story.before), &[][..]),
-        ("after", specs(&story.after.iter().cloned().map(Some).collect::<Vec<_>>()), &story.kills),
+        (
+            "after",
+            specs(&story.after.iter().cloned().map(Some).collect::<Vec<_>>()),
+            &story.kills,
+        ),
     ] {
         account.faults(story.seed, story.faults_per_mille);
         let plan = rollout.plan(id, specs.clone(), &Made::default()).await.unwrap();

@@ -9,7 +9,9 @@ use oort_streams::deploy::propose::Made;
 use oort_streams::local::account::{Account, Behaviour, Rate};
 
 use crate::emulator::setting;
-use crate::rollout_in_memory::{MemoryJournal, Rollout, account, executions, on_a_virtual_clock, profile, stack, timed};
+use crate::rollout_in_memory::{
+    MemoryJournal, Rollout, account, executions, on_a_virtual_clock, profile, stack, timed,
+};
 
 /// What CloudFormation takes for an update of a tenant's stack.
 const OPERATION: Duration = Duration::from_secs(90);
@@ -39,7 +41,13 @@ async fn roll_out(account: &Account, profile: &Profile, tenants: &[String], vers
         .collect();
     let made = Made::default();
     let (plan, took) = timed(rollout.plan(&format!("simulation-{version}"), specs, &made)).await;
-    let (plan, mut took) = (plan.unwrap(), Took { plan: took, ..Took::default() });
+    let (plan, mut took) = (
+        plan.unwrap(),
+        Took {
+            plan: took,
+            ..Took::default()
+        },
+    );
     assert_eq!(plan.blocked, []);
     if !plan.steps.is_empty() {
         let journal = MemoryJournal::default();
@@ -78,7 +86,10 @@ async fn fleet(accounts: usize, tenants: usize) -> BTreeMap<&'static str, Took> 
     for cloud in &clouds {
         let executions = executions(cloud);
         assert_eq!(executions.len(), 2 * tenants);
-        assert!(executions.values().all(|times| *times == 1), "a change set was carried out twice");
+        assert!(
+            executions.values().all(|times| *times == 1),
+            "a change set was carried out twice"
+        );
     }
     told
 }

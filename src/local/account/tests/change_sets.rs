@@ -306,7 +306,12 @@ async fn what_cannot_be_a_stack_is_refused_at_once() {
     assert_eq!(kind(account.propose(&update).await), Kind::NotFound);
 
     let mut stored = wanted(STACK, "first", ChangeSetKind::Create, "");
-    stored.template = TemplateBody::Url(account.put_template("bucket", "templates/a.yaml", &large).await.unwrap());
+    stored.template = TemplateBody::Url(
+        account
+            .put_template("bucket", "templates/a.yaml", &large)
+            .await
+            .unwrap(),
+    );
     assert_eq!(deployed(&account, &stored).await.status.as_str(), "CREATE_COMPLETE");
     assert_eq!(account.template(STACK).await.unwrap(), large);
     stored.template = TemplateBody::Url("https://nowhere.example/a.yaml".to_owned());
