@@ -51,7 +51,7 @@ impl Bucket {
 
 /// The SDK's credentials for `OpenDAL`.
 #[derive(Debug)]
-struct Credentials(SharedCredentialsProvider);
+pub struct Credentials(pub SharedCredentialsProvider);
 
 impl ProvideCredential for Credentials {
     type Credential = Credential;

@@ -182,7 +182,7 @@ fn kind(code: &str, message: &str, status: u16) -> Kind {
         | "UnrecognizedClient"
         | "OptInRequired" => Kind::Denied,
         code if code.starts_with("AccessDenied") || is_expired(code) => Kind::Denied,
-        "ChangeSetNotFound" | "StackNotFound" | "ResourceNotFound" => Kind::NotFound,
+        "ChangeSetNotFound" | "StackNotFound" | "ResourceNotFound" | "EntityNotFound" => Kind::NotFound,
         "InvalidChangeSetStatus"
         | "AlreadyExists"
         | "TokenAlreadyExists"

@@ -2,8 +2,10 @@
 //! call, and whoever calls paces and repeats.
 
 mod bucket;
+pub mod catalog;
 mod convert;
 mod error;
+mod glue;
 mod propose;
 mod read;
 mod sources;

@@ -24,6 +24,8 @@ use crate::ports::{Error, Kind};
 pub(crate) fn failed(op: &'static str) -> impl Fn(iceberg::Error) -> Error {
     move |error| {
         let kind = match error.kind() {
+            // A catalog on a service says more than Iceberg has words for.
+            _ if let Some(cause) = port_error(&error) => cause.kind,
             iceberg::ErrorKind::CatalogCommitConflicts => Kind::Conflict,
             iceberg::ErrorKind::TableNotFound | iceberg::ErrorKind::NamespaceNotFound => Kind::NotFound,
             iceberg::ErrorKind::DataInvalid | iceberg::ErrorKind::FeatureUnsupported => Kind::Invalid,
@@ -31,6 +33,10 @@ pub(crate) fn failed(op: &'static str) -> impl Fn(iceberg::Error) -> Error {
         };
         Error::caused(kind, op, error)
     }
+}
+
+fn port_error(error: &iceberg::Error) -> Option<&Error> {
+    std::error::Error::source(error)?.downcast_ref()
 }
 
 /// A scratch file that cannot be written or read.

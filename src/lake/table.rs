@@ -30,6 +30,8 @@ const EVENT: i32 = 100;
 pub struct Lake {
     pub(crate) catalog: Arc<dyn Catalog>,
     ident: TableIdent,
+    /// Where the table's files are, as in `s3://bucket/tenants/acme/activity`; where the catalog puts them if it is `None`.
+    location: Option<String>,
 }
 
 impl Lake {
@@ -38,6 +40,16 @@ impl Lake {
         Self {
             catalog,
             ident: TableIdent::new(NamespaceIdent::new(namespace.to_owned()), TABLE.to_owned()),
+            location: None,
+        }
+    }
+
+    /// A table of a database that tenants share. IAM tells its tables apart by name and their files by `location`.
+    pub fn shared(catalog: Arc<dyn Catalog>, database: &str, table: &str, location: String) -> Self {
+        Self {
+            catalog,
+            ident: TableIdent::new(NamespaceIdent::new(database.to_owned()), table.to_owned()),
+            location: Some(location),
         }
     }
 
@@ -96,8 +108,11 @@ impl Lake {
         }
         let namespace = self.ident.namespace();
         // Whoever comes second is refused and then finds what the first made; a real failure shows at the load.
-        let _ = self.catalog.create_namespace(namespace, HashMap::new()).await;
-        match self.catalog.create_table(namespace, creation()?).await {
+        if self.location.is_none() {
+            let _ = self.catalog.create_namespace(namespace, HashMap::new()).await;
+        }
+        let creation = creation(self.ident.name(), self.location.clone())?;
+        match self.catalog.create_table(namespace, creation).await {
             Ok(table) => Ok(table),
             Err(error) => match self.load().await? {
                 Some(table) => Ok(table),
@@ -107,7 +122,7 @@ impl Lake {
     }
 }
 
-fn creation() -> Result<TableCreation> {
+fn creation(name: &str, location: Option<String>) -> Result<TableCreation> {
     let schema = schema().map_err(failed("define the Activity table"))?;
     let partition = UnboundPartitionSpec::builder()
         .add_partition_field(PUBLISHED, "published_day", Transform::Day)
@@ -126,7 +141,8 @@ fn creation() -> Result<TableCreation> {
         .build(&schema)
         .map_err(failed("define the Activity table"))?;
     Ok(TableCreation::builder()
-        .name(TABLE.to_owned())
+        .name(name.to_owned())
+        .location_opt(location)
         .schema(schema)
         .partition_spec(partition)
         .sort_order(order)

@@ -1,29 +1,53 @@
-//! The Activity table: each row once, whoever writes it and however often.
+//! The Activity table: each row once, whoever writes it and however often, in every catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use iceberg::Catalog;
+use oort_streams::aws;
 use oort_streams::lake::{self, Lake, Query, Rows, Written, commit};
 use oort_streams::local::catalog;
 use oort_streams::model::activity::{Activity, ActivityRow, Watermark};
+use oort_streams::model::stack::{ChangeSetKind, NewChangeSet, Phase, TemplateBody};
 use oort_streams::ports::Kind;
+use oort_streams::ports::cloud::{ProposeStacks as _, ReadStacks as _, WriteStacks as _};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use crate::emulator::{Emulator, fresh_account};
+
 struct Table {
     folder: TempDir,
+    catalog: Arc<dyn Catalog>,
     lake: Lake,
     runs: std::cell::Cell<u32>,
 }
 
 impl Table {
-    async fn new() -> Self {
+    async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let catalog: Arc<dyn Catalog> = catalog::open(folder.path()).await.unwrap();
+        let catalog = catalog::open(folder.path()).await.unwrap();
         Self {
-            lake: Lake::new(catalog, "acme"),
+            lake: Lake::new(Arc::clone(&catalog), "acme"),
+            catalog,
             folder,
+            runs: 0.into(),
+        }
+    }
+
+    /// In Glue and S3, each in an account of its own, in a database and a bucket that somebody else made.
+    async fn in_glue() -> Self {
+        let account = fresh_account();
+        let config = Emulator::shared().config(&account).await;
+        let bucket = format!("lake-{account}");
+        deploy(&aws::Account::of(config.clone()), &bucket).await;
+        let catalog = aws::catalog::open(&config).unwrap();
+        let location = format!("s3://{bucket}/tenants/acme/activity");
+        Self {
+            lake: Lake::shared(Arc::clone(&catalog), "oort_logs", "acme_activity", location),
+            catalog,
+            folder: tempfile::tempdir().unwrap(),
             runs: 0.into(),
         }
     }
@@ -64,9 +88,60 @@ fn event(uuid: u32, day: u32, actor: &str, target: &str) -> String {
     .to_string()
 }
 
+/// Makes the database and the bucket.
+async fn deploy(account: &aws::Account, bucket: &str) {
+    let template = format!(
+        "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: {bucket}\n  Database:\n    Type: AWS::Glue::Database\n    Properties:\n      CatalogId:\n        Ref: AWS::AccountId\n      DatabaseInput:\n        Name: oort_logs\n"
+    );
+    let change_set = NewChangeSet {
+        stack: "lake".to_owned(),
+        name: "create".to_owned(),
+        kind: ChangeSetKind::Create,
+        template: TemplateBody::Inline(template),
+        tags: BTreeMap::new(),
+        adopts: false,
+    };
+    let made = account.propose(&change_set).await.unwrap();
+    account.execute(&made.change_set, "create").await.unwrap();
+    for _ in 0..1_000 {
+        let stack = account.stack(&made.stack_id).await.unwrap().unwrap();
+        if stack.status.phase() == Phase::Deployed {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the bucket does not come");
+}
+
+/// What the table promises wherever it is, each on a fresh one.
+async fn keeps_its_promises(fresh: impl AsyncFn() -> Table) {
+    an_absent_table_is_empty(&fresh().await).await;
+    rows_come_back_newest_first_by_id_and_by_login(&fresh().await).await;
+    a_commit_on_an_older_snapshot_is_refused(&fresh().await).await;
+    writers_at_the_same_time_double_nothing(&fresh().await).await;
+}
+
 #[tokio::test]
-async fn rows_come_back_newest_first_by_id_and_by_login() {
-    let table = Table::new().await;
+async fn the_embedded_catalog_keeps_them() {
+    keeps_its_promises(Table::embedded).await;
+}
+
+#[tokio::test]
+async fn glue_keeps_them() {
+    Box::pin(keeps_its_promises(Table::in_glue)).await;
+}
+
+async fn an_absent_table_is_empty(table: &Table) {
+    assert!(table.lake.load().await.unwrap().is_none());
+    assert_eq!(table.lake.rows().await.unwrap(), 0);
+    assert!(table.read("ann").await.is_empty());
+    table.write(&[event(1, 1, "ann", "ann")], 1).await;
+    assert_eq!(table.lake.rows().await.unwrap(), 1);
+    table.lake.forget().await.unwrap();
+    assert!(table.lake.load().await.unwrap().is_none());
+}
+
+async fn rows_come_back_newest_first_by_id_and_by_login(table: &Table) {
     let events = [
         event(1, 1, "ann", "bob"),
         event(2, 3, "ann", "ann"),
@@ -89,14 +164,11 @@ async fn rows_come_back_newest_first_by_id_and_by_login() {
     );
 }
 
-#[tokio::test]
-async fn a_commit_on_an_older_snapshot_is_refused() {
-    let table = Table::new().await;
+async fn a_commit_on_an_older_snapshot_is_refused(table: &Table) {
     table.write(&[event(1, 1, "ann", "bob")], 1).await;
     let stale = table.lake.load().await.unwrap().unwrap();
     table.write(&[event(2, 1, "ann", "bob")], 2).await;
-    let catalog = catalog::open(table.folder.path()).await.unwrap();
-    let refused = commit::append(&catalog, &stale, Vec::new(), Watermark(9))
+    let refused = commit::append(&table.catalog, &stale, Vec::new(), Watermark(9))
         .await
         .unwrap_err();
     assert_eq!(refused.kind, Kind::Conflict);
@@ -104,9 +176,7 @@ async fn a_commit_on_an_older_snapshot_is_refused() {
     assert_eq!(commit::watermark(&now).unwrap(), Watermark(2));
 }
 
-#[tokio::test]
-async fn writers_at_the_same_time_double_nothing() {
-    let table = Table::new().await;
+async fn writers_at_the_same_time_double_nothing(table: &Table) {
     let events: Vec<_> = (0..40).map(|n| event(n, n, "ann", "bob")).collect();
     let (first, _a) = table.rows(&events[..30]);
     let (second, _b) = table.rows(&events[10..]);
@@ -130,7 +200,7 @@ proptest! {
         let make = |(number, _): &(u32, u32)| event(*number, number / 8, &format!("user-{}", number % 3), &format!("user-{}", number % 5));
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let table = Table::new().await;
+            let table = Table::embedded().await;
             let mut expected = BTreeSet::new();
             for (index, batch) in batches.iter().enumerate() {
                 let events: Vec<_> = batch.iter().map(make).collect();
