@@ -118,12 +118,12 @@ async fn keeps_its_promises(fresh: impl AsyncFn() -> Table) {
     an_absent_table_is_empty(&fresh().await).await;
     rows_come_back_newest_first_by_id_and_by_login(&fresh().await).await;
     a_commit_on_an_older_snapshot_is_refused(&fresh().await).await;
-    writers_at_the_same_time_double_nothing(&fresh().await).await;
+    Box::pin(writers_at_the_same_time_double_nothing(&fresh().await)).await;
 }
 
 #[tokio::test]
 async fn the_embedded_catalog_keeps_them() {
-    keeps_its_promises(Table::embedded).await;
+    Box::pin(keeps_its_promises(Table::embedded)).await;
 }
 
 #[tokio::test]
