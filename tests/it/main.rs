@@ -9,6 +9,7 @@ mod crash;
 mod detections;
 mod emulator;
 mod environments;
+mod isolation;
 mod lake;
 mod objects_contract;
 mod onboarding;
