@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::context::{Target, TenantArgs};
+use crate::cli::context::TenantArgs;
 use crate::cli::output::Format;
+use crate::cli::target::Target;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::lake::{self, Query};
 use crate::model::activity::ActivityRow;

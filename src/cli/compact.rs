@@ -3,9 +3,10 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::context::{Target, TenantArgs};
+use crate::cli::context::TenantArgs;
+use crate::cli::target::Target;
 use crate::cli::{Exit, Global, Outcome, output};
-use crate::ports::{self, Leases};
+use crate::ports;
 use crate::runtime::compact::{self, Report};
 
 /// Move a tenant's landed events into the Activity table, each user's row once, in one commit.
@@ -34,7 +35,7 @@ pub async fn run(target: &Target) -> Result<Option<Report>, ports::Error> {
         return Ok(None);
     };
     let scratch = target.scratch("compact")?;
-    let report = compact::run(&target.objects, &target.lake, scratch.path(), &run.name)
+    let report = compact::run(&*target.objects, &target.lake, scratch.path(), &run.name)
         .instrument(run.span.clone())
         .await?;
     run.span.in_scope(|| {

@@ -1,11 +1,8 @@
-//! Builds the adapters: the one place that knows which target a command works on.
+//! What commands are about: environments, tenants, rules. The adapters that they work with are built in `target`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
-use tempfile::TempDir;
 
 use crate::cli::{Exit, Failure, Global};
 use crate::deploy::onboard::clash::Claims;
@@ -13,19 +10,10 @@ use crate::deploy::problem::Problems;
 use crate::deploy::render::{Rendered, Scope};
 use crate::deploy::source::SourceSet;
 use crate::deploy::{profile, render, source};
-use crate::lake::Lake;
-use crate::local::catalog;
-use crate::local::clock::SystemClock;
-use crate::local::lease::LocalLeases;
-use crate::local::objects::LocalObjects;
-use crate::local::queue::LocalQueue;
-use crate::local::topic::LocalTopic;
 use crate::local::twin::{Pseudo, TwinStack};
 use crate::model::name::TenantId;
 use crate::model::stack::StackSpec;
-use crate::ports::{self, Clock, Kind, LeaseGuard, Leases};
 use crate::runtime::detect::{RuleFile, RuleSet, shipped};
-use crate::telemetry;
 
 /// Which environment a command works on.
 #[derive(Debug, Clone, Args)]
@@ -173,7 +161,7 @@ impl Loaded {
 
 /// An environment with its rendered stacks.
 pub struct Environment {
-    profile: profile::Profile,
+    pub profile: profile::Profile,
     tenants: Vec<TenantId>,
     pub stacks: Vec<StackSpec>,
 }
@@ -247,92 +235,12 @@ pub fn not_found(error: source::SourceError) -> Failure {
     Failure::input(error).hint(hint)
 }
 
-/// One tenant on the embedded target: its stack's twin and every adapter.
-pub struct Target {
-    pub tenant: TenantId,
-    /// The environment's own part of the data folder.
-    pub data: PathBuf,
-    pub region: String,
-    pub twin: TwinStack,
-    pub queue: LocalQueue,
-    pub objects: LocalObjects,
-    pub topic: LocalTopic,
-    pub leases: LocalLeases,
-    pub lake: Lake,
-    scratch: PathBuf,
-}
-
-impl Target {
-    pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
-        let environment = Environment::load(global, &arguments.environment.environment, arguments.tenant.as_deref())?;
-        let tenant = choose(&environment, arguments)?;
-        let twin = environment.deploy(global, &tenant)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let data = &global.data.join(&arguments.environment.environment);
-        Ok(Self {
-            queue: LocalQueue::open(data, tenant.as_str(), twin.queue, Arc::clone(&clock)).await?,
-            objects: LocalObjects::open(data, tenant.as_str())?,
-            topic: LocalTopic::open(data, &twin.subscriptions, clock).await?,
-            leases: LocalLeases::open(data, tenant.as_str())?,
-            lake: Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_")),
-            scratch: data.join("scratch").join(tenant.as_str()),
-            region: environment.profile.region.to_string(),
-            data: data.clone(),
-            tenant,
-            twin,
-        })
-    }
-
-    /// A fresh folder, removed with the value. What a killed run left is removed by the next of the same role.
-    pub fn scratch(&self, role: &str) -> Result<TempDir, ports::Error> {
-        let folder = self.scratch.join(role);
-        let failed = |error| ports::Error::caused(Kind::Unavailable, format!("make {}", folder.display()), error);
-        if let Err(error) = std::fs::remove_dir_all(&folder)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(failed(error));
-        }
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| TempDir::new_in(&folder))
-            .map_err(failed)
-    }
-
-    /// The lease of a role, waited for as long as a refresh may take; `None` when it stays taken.
-    pub async fn wait_for_lease(&self, role: &str) -> Result<Option<LeaseGuard>, ports::Error> {
-        const ATTEMPTS: u32 = 150;
-        const PAUSE: Duration = Duration::from_millis(200);
-        for _ in 1..ATTEMPTS {
-            if let Some(lease) = self.leases.acquire(role).await? {
-                return Ok(Some(lease));
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        self.leases.acquire(role).await
-    }
-
-    /// A new run of a role, with the span of its log lines.
-    pub fn start(&self, role: &'static str) -> Run {
-        let name = run_name();
-        Run {
-            span: telemetry::run_span(self.tenant.as_str(), role, &name),
-            name,
-        }
-    }
-}
-
-/// One run of one role.
-pub struct Run {
-    /// Unique among all runs: files are named by it.
-    pub name: String,
-    pub span: tracing::Span,
-}
-
 #[expect(clippy::disallowed_methods, reason = "this is the front door for the names of runs")]
 pub fn run_name() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-fn choose(environment: &Environment, arguments: &TenantArgs) -> Result<TenantId, Failure> {
+pub fn choose(environment: &Environment, arguments: &TenantArgs) -> Result<TenantId, Failure> {
     let known = environment
         .tenants()
         .iter()

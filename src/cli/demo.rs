@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::context::{DetectionArgs, Environment, EnvironmentArgs, Target, TenantArgs, environment_names};
+use crate::cli::context::{DetectionArgs, Environment, EnvironmentArgs, TenantArgs, environment_names};
 use crate::cli::local::{Sent, open, send};
+use crate::cli::target::Embedded;
 use crate::cli::{Exit, Failure, Global, Outcome, activity, compact, detect, findings, output, refresh};
 use crate::lake::{self, Query, set_aside};
 use crate::local::export::Export;
@@ -48,7 +49,7 @@ impl Demo {
         let environment = EnvironmentArgs {
             environment: "local".to_owned(),
         };
-        let target = Target::open(
+        let target = Embedded::open(
             &global,
             &TenantArgs {
                 environment,
@@ -68,7 +69,7 @@ impl Demo {
             "{} events landed in {} segments, {} set aside; {} findings",
             report.landed, report.segments, report.set_aside, report.new_findings
         ));
-        let all = runtime::findings::all(&target.objects).await?;
+        let all = runtime::findings::all(&*target.objects).await?;
         show_findings(&all);
         show_set_aside(&target).await?;
 
@@ -114,7 +115,7 @@ impl Demo {
         Ok(Exit::Done)
     }
 
-    async fn show_sending(&self, target: &Target) -> Result<(), Failure> {
+    async fn show_sending(&self, target: &Embedded) -> Result<(), Failure> {
         let sent: Sent = if let Some(file) = &self.events {
             send(target, Export::new(open(file)?), true).await?
         } else {
@@ -191,15 +192,15 @@ fn show_findings(all: &[Finding]) {
     }
 }
 
-async fn show_set_aside(target: &Target) -> Result<(), Failure> {
-    let records = set_aside::all(&target.objects).await?;
+async fn show_set_aside(target: &Embedded) -> Result<(), Failure> {
+    let records = set_aside::all(&*target.objects).await?;
     for record in records.iter().take(SHOWN) {
         output::line(format!("set aside: {}", record.reason));
     }
     Ok(())
 }
 
-async fn show_notifications(target: &Target) -> Result<(), Failure> {
+async fn show_notifications(target: &Embedded) -> Result<(), Failure> {
     let mut counts: HashMap<(String, String), usize> = HashMap::new();
     for delivery in topic::delivered(&target.data, target.tenant.as_str()).await? {
         *counts.entry((delivery.route, delivery.endpoint)).or_default() += 1;
@@ -213,7 +214,7 @@ async fn show_notifications(target: &Target) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn rows(target: &Target, user: &str, limit: usize) -> Result<Vec<ActivityRow>, Failure> {
+async fn rows(target: &Embedded, user: &str, limit: usize) -> Result<Vec<ActivityRow>, Failure> {
     Ok(lake::activity(&target.lake, Query { user, limit }).await?)
 }
 

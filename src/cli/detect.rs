@@ -3,7 +3,8 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::context::{DetectionArgs, Target, TenantArgs};
+use crate::cli::context::{DetectionArgs, TenantArgs};
+use crate::cli::target::Target;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::runtime::analysis::{Analysis, Report};
 use crate::runtime::detect::RuleSet;
@@ -44,9 +45,9 @@ pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, cra
     };
     let analysis = Analysis {
         tenant: target.tenant.as_str(),
-        queue: &target.queue,
-        objects: &target.objects,
-        notifier: &target.topic,
+        queue: &*target.queue,
+        objects: &*target.objects,
+        notifier: &*target.notifier,
         rules,
     };
     let report = analysis.run().instrument(run.span.clone()).await?;

@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::context::{Target, TenantArgs};
+use crate::cli::context::TenantArgs;
 use crate::cli::output::Format;
+use crate::cli::target::Target;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::model::finding::Finding;
 use crate::runtime::findings;
@@ -23,7 +24,7 @@ pub struct Findings {
 impl Findings {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
-        let mut findings = findings::all(&target.objects).await?;
+        let mut findings = findings::all(&*target.objects).await?;
         findings.truncate(self.limit);
         match self.format {
             Format::Json => output::json(&findings),

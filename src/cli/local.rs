@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::context::{Target, TenantArgs};
+use crate::cli::context::TenantArgs;
+use crate::cli::target::Embedded;
 use crate::cli::up::Up;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::lake::set_aside::{self, SetAside};
@@ -48,7 +49,7 @@ impl Local {
 
 impl Send {
     async fn run(self, global: &Global) -> Outcome {
-        let target = Target::open(global, &self.tenant).await?;
+        let target = Embedded::open(global, &self.tenant).await?;
         let export = Export::new(open(&self.file)?);
         output::json(&send(&target, export, self.readdress).await?);
         Ok(Exit::Done)
@@ -78,7 +79,7 @@ pub struct Sent {
 }
 
 /// Sends every piece of `export` and keeps, with its reason, each that does not reach the queue.
-pub async fn send<R: io::BufRead>(target: &Target, export: Export<R>, readdress: bool) -> Result<Sent, Failure> {
+pub async fn send<R: io::BufRead>(target: &Embedded, export: Export<R>, readdress: bool) -> Result<Sent, Failure> {
     let to = Address {
         source: target.twin.event_source.clone(),
         account: target.twin.account.clone(),
@@ -103,7 +104,7 @@ pub async fn send<R: io::BufRead>(target: &Target, export: Export<R>, readdress:
 }
 
 struct Sender<'a> {
-    target: &'a Target,
+    target: &'a Embedded,
     run: String,
     bus: Bus,
     envelopes: Vec<String>,
@@ -113,7 +114,7 @@ struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    fn new(target: &'a Target) -> Result<Self, Failure> {
+    fn new(target: &'a Embedded) -> Result<Self, Failure> {
         Ok(Self {
             target,
             run: target.start("send").name,
@@ -164,13 +165,13 @@ impl<'a> Sender<'a> {
 
     async fn flush(&mut self) -> Result<(), Failure> {
         if !self.envelopes.is_empty() {
-            self.target.queue.send(&self.envelopes).await?;
+            self.target.local_queue.send(&self.envelopes).await?;
             self.sent.queued += self.envelopes.len() as u64;
             self.envelopes.clear();
         }
         if !self.aside.is_empty() {
             let name = format!("send-{}-{:06}", self.run, self.files_aside);
-            set_aside::put(&self.target.objects, &name, &self.aside).await?;
+            set_aside::put(&*self.target.objects, &name, &self.aside).await?;
             self.files_aside += 1;
             self.aside.clear();
         }

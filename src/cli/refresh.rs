@@ -3,7 +3,8 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::context::{Target, TenantArgs};
+use crate::cli::context::TenantArgs;
+use crate::cli::target::Target;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::ports::{self, Kind};
 use crate::runtime::refresh::{self, Report};
@@ -37,9 +38,9 @@ pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
     };
     let scratch = target.scratch("refresh")?;
     let refresh = refresh::Refresh {
-        queue: &target.queue,
-        objects: &target.objects,
-        leases: &target.leases,
+        queue: &*target.queue,
+        objects: &*target.objects,
+        leases: &*target.leases,
         lake: &target.lake,
         scratch: scratch.path(),
         run: &run.name,
