@@ -16,6 +16,7 @@ use crate::deploy::skeleton::Skeleton;
 use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::tree::Tree;
 use crate::model::name::StackName;
+use crate::model::resources::table_name;
 use crate::model::stack::{INLINE_BYTES, StackSpec, TEMPLATE_BYTES};
 
 /// Why a stack cannot be rendered. Never shows the value of a variable.
@@ -84,13 +85,11 @@ impl<'a> Renderer<'a> {
     /// One tenant's stack.
     pub fn tenant(&self, tenant: &Tenant) -> Result<Rendered, RenderError> {
         let name = format!("oort-{}-{}", self.profile.environment, tenant.id);
-        // Query engines take letters, digits and underscores in a table's name; no tenant ID has an underscore.
-        let table = format!("{}_activity", tenant.id.as_str().replace('-', "_"));
         let values = context! {
             profile => self.profile_value.clone(),
             tenant => Value::from(Serde(tenant)),
             prefix => name.as_str(),
-            table,
+            table => table_name(tenant.id.as_str()),
         };
         let mut tags = self.tags();
         tags.extend(tenant.tags.clone());

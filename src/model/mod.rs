@@ -7,5 +7,6 @@ pub mod identity;
 pub mod loose;
 pub mod metric;
 pub mod name;
+pub mod resources;
 pub mod source;
 pub mod stack;

@@ -7,11 +7,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use self::policy::{Policy, Request, is_allowed, matches};
-use self::stacks::Stack;
 use crate::emulator::{PRODUCTION, STAGING};
+use crate::rendered::{self, Stack};
 
 mod policy;
-mod stacks;
 
 const REGION: &str = "us-east-2";
 const MINE: &str = "acme";
@@ -63,7 +62,7 @@ struct Account {
 
 impl Account {
     fn read(environment: &'static str, account: &'static str) -> Self {
-        let stacks = stacks::read(environment, account, REGION);
+        let stacks = rendered::read(environment, account, REGION);
         let policies = stacks.values().flat_map(policies).collect();
         Self {
             stacks,
