@@ -178,10 +178,10 @@ impl Resolver<'_> {
             "AWS::Logs::LogGroup" => here("logs", format!("log-group:{name}:*")),
             "AWS::Events::EventBus" => here("events", format!("event-bus/{name}")),
             "AWS::Events::Archive" => here("events", format!("archive/{name}")),
-            "AWS::Events::Rule" => {
-                let bus = self.value(&self.resources[id]["Properties"]["EventBusName"]);
-                here("events", format!("rule/{}/{name}", bus.as_str().unwrap()))
-            }
+            "AWS::Events::Rule" => match self.resources[id]["Properties"].get("EventBusName") {
+                Some(bus) => here("events", format!("rule/{}/{name}", self.value(bus).as_str().unwrap())),
+                None => here("events", format!("rule/{name}")),
+            },
             "AWS::Scheduler::Schedule" => here("scheduler", format!("schedule/oort-{}/{name}", self.place.environment)),
             other => panic!("what is the ARN of {other}?"),
         }

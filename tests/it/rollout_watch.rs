@@ -54,10 +54,7 @@ fn every_tenant_has_a_line_and_what_is_wrong_comes_first() {
         "ApproximateNumberOfMessagesVisible",
         3.0,
     );
-    let own = json!({"Environment": "staging", "Tenant": "acme"});
-    rollout
-        .emulator
-        .put_metric(STAGING, "Oort/LogStreams", "DetectorRuns", &own, 1.0);
+    metric("oort-staging-acme", "events", "NumberOfEmptyReceives", 1.0);
     rollout.emulator.forget_calls();
     let told = rollout.expect(0, STAGING, &["status", "-e", "staging", "--format", "json"]);
     let calls = rollout.emulator.calls(STAGING);
@@ -73,6 +70,13 @@ fn every_tenant_has_a_line_and_what_is_wrong_comes_first() {
         (Some(7), Some(240))
     );
     assert!(acme["last_event"].is_string() && acme["last_detector"].is_string() && acme["last_compactor"].is_null());
+    let own = json!({"Environment": "staging", "Tenant": "acme"});
+    rollout
+        .emulator
+        .put_metric(STAGING, "Oort/LogStreams", "CompactorRuns", &own, 1.0);
+    let later = rollout.expect(0, STAGING, &["status", "-e", "staging", "--format", "json"]);
+    let later: Value = serde_json::from_str(&later.out).unwrap();
+    assert!(row(&later, "acme")["last_compactor"].is_string(), "{later}");
     // The emulator sets off alarms of its own.
     assert!(concerns(acme).iter().all(|what| what.starts_with("alarm ")), "{acme}");
     assert_ne!(rows[0]["name"], "foundation", "what needs a look comes first");

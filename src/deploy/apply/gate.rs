@@ -80,7 +80,8 @@ impl<'a, C: Watch + ?Sized> Gate<'a, C> {
     }
 
     fn is_newly_silent(&self, stack: &str, alarm: &str) -> bool {
-        self.new.contains(stack) && alarm.strip_prefix(stack) == Some("-silence")
+        let of_absence = ["-silence", "-compaction-late"];
+        self.new.contains(stack) && alarm.strip_prefix(stack).is_some_and(|rest| of_absence.contains(&rest))
     }
 
     async fn look(&self) -> Result<Health> {

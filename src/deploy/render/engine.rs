@@ -28,6 +28,7 @@ impl<'a> Engine<'a> {
         environment.set_formatter(leave_hole);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
+        environment.add_filter("json_text", json_text);
         let failed = |error: &minijinja::Error| template_error(source, error);
         let mut syntax = SyntaxConfig::builder();
         syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
@@ -85,6 +86,11 @@ fn lines(given: &str, spans: &[OutputSpan], source: &str) -> Vec<usize> {
         start += line.len();
     }
     lines
+}
+
+/// A value as the text of its JSON, for properties that CloudFormation takes as a text.
+fn json_text(value: &Value) -> Result<String, minijinja::Error> {
+    serde_json::to_string(value).map_err(|error| minijinja::Error::new(ErrorKind::InvalidOperation, error.to_string()))
 }
 
 /// The values of one run of a template.

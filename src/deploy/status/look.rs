@@ -153,17 +153,18 @@ fn long(at: usize, stack: &str, environment: &str, tenant: &str) -> [Question; 3
         statistic: Statistic::Sum,
         period_seconds: HOUR,
     };
+    let events = format!("{stack}-events");
     [
+        (at, of_queue(&events, metric::SENT, Statistic::Sum, HOUR), last_event),
         (
             at,
-            of_queue(&format!("{stack}-events"), metric::SENT, Statistic::Sum, HOUR),
-            last_event,
+            of_queue(&events, metric::EMPTY_RECEIVES, Statistic::Sum, HOUR),
+            |signs, at, value| {
+                if value > 0 {
+                    signs.last_detector.get_or_insert(at);
+                }
+            },
         ),
-        (at, own(metric::DETECTOR_RUNS), |signs, at, value| {
-            if value > 0 {
-                signs.last_detector.get_or_insert(at);
-            }
-        }),
         (at, own(metric::COMPACTOR_RUNS), |signs, at, value| {
             if value > 0 {
                 signs.last_compactor.get_or_insert(at);
