@@ -5,7 +5,7 @@ use tracing::Instrument;
 
 use crate::cli::context::TenantArgs;
 use crate::cli::target::Target;
-use crate::cli::{Exit, Global, Outcome, output};
+use crate::cli::{Exit, Global, Outcome, output, stop};
 use crate::ports;
 use crate::runtime::compact::{self, Report};
 
@@ -19,7 +19,8 @@ pub struct Compact {
 impl Compact {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
-        match run(&target).await? {
+        let stop = stop::on_signals()?;
+        match stop::unless_stopped(&stop, Box::pin(run(&target))).await? {
             Some(report) => output::json(&report),
             None => output::line("another run is compacting this tenant; nothing to do"),
         }

@@ -16,6 +16,7 @@ use crate::local::topic;
 use crate::model::activity::ActivityRow;
 use crate::model::finding::Finding;
 use crate::runtime;
+use crate::runtime::stop::Stop;
 use crate::sample::{Generator, Settings};
 
 /// Show the whole way, from rendered stacks to a user's Activity table, on sample events or on your own.
@@ -63,8 +64,10 @@ impl Demo {
         );
         self.show_sending(&target).await?;
 
+        // Ctrl-C ends a demo at once, wherever it is.
+        let stop = Stop::default();
         heading(3, "Analysis: land, run the rules, store findings, notify");
-        let report = detect::run(&target, &rules).await?.unwrap_or_default();
+        let report = detect::run(&target, &rules, &stop).await?.unwrap_or_default();
         output::line(format!(
             "{} events landed in {} segments, {} set aside; {} findings",
             report.landed, report.segments, report.set_aside, report.new_findings
@@ -83,7 +86,7 @@ impl Demo {
         heading(5, &format!("The Activity table of {user}"));
         output::line("before the compaction:");
         activity::print(&rows(&target, &user, SHOWN).await?);
-        let refreshed = refresh::run(&target, &user).await?;
+        let refreshed = refresh::run(&target, &user, &stop).await?;
         output::line(format!(
             "\nafter Refresh User Data, which added {} rows:",
             refreshed.added

@@ -5,10 +5,11 @@ use tracing::Instrument;
 
 use crate::cli::context::{DetectionArgs, TenantArgs};
 use crate::cli::target::Target;
-use crate::cli::{Exit, Global, Outcome, output};
+use crate::cli::{Exit, Global, Outcome, output, stop};
 use crate::runtime::analysis::{Analysis, Report};
 use crate::runtime::detect::RuleSet;
 use crate::runtime::refresh::INGEST_LEASE;
+use crate::runtime::stop::Stop;
 
 /// Analyse what waits in a tenant's queue: land it, run the rules, store findings, notify.
 #[derive(Debug, Args)]
@@ -23,7 +24,7 @@ impl Detect {
     pub async fn run(self, global: &Global) -> Outcome {
         let rules = self.detections.load(global)?;
         let target = Target::open(global, &self.tenant).await?;
-        let Some(report) = run(&target, &rules).await? else {
+        let Some(report) = run(&target, &rules, &stop::on_signals()?).await? else {
             output::line("another run is landing or analysing this tenant's events; nothing to do");
             return Ok(Exit::Done);
         };
@@ -37,7 +38,7 @@ impl Detect {
 }
 
 /// One run under the tenant's lease; `None` when another run holds it.
-pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, crate::ports::Error> {
+pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option<Report>, crate::ports::Error> {
     let run = target.start("detect");
     let Some(_lease) = target.wait_for_lease(INGEST_LEASE).await? else {
         run.span.in_scope(|| tracing::info!("another run holds the lease"));
@@ -49,6 +50,7 @@ pub async fn run(target: &Target, rules: &RuleSet) -> Result<Option<Report>, cra
         objects: &*target.objects,
         notifier: &*target.notifier,
         rules,
+        stop,
     };
     let report = analysis.run().instrument(run.span.clone()).await?;
     run.span.in_scope(|| {

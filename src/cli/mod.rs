@@ -26,6 +26,7 @@ mod sample;
 mod schema;
 mod shell;
 mod status;
+mod stop;
 mod target;
 mod template;
 mod tenant;

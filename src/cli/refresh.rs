@@ -5,9 +5,10 @@ use tracing::Instrument;
 
 use crate::cli::context::TenantArgs;
 use crate::cli::target::Target;
-use crate::cli::{Exit, Global, Outcome, output};
+use crate::cli::{Exit, Global, Outcome, output, stop};
 use crate::ports::{self, Kind};
 use crate::runtime::refresh::{self, Report};
+use crate::runtime::stop::Stop;
 
 /// Add one user's newest events to the Activity table at once.
 #[derive(Debug, Args)]
@@ -22,13 +23,15 @@ pub struct Refresh {
 impl Refresh {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
-        output::json(&run(&target, &self.user).await?);
+        let stop = stop::on_signals()?;
+        let report = stop::unless_stopped(&stop, Box::pin(run(&target, &self.user, &stop))).await?;
+        output::json(&report);
         Ok(Exit::Done)
     }
 }
 
 /// One refresh.
-pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
+pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, ports::Error> {
     let run = target.start("refresh");
     let Some(_lease) = target.wait_for_lease("refresh").await? else {
         return Err(ports::Error::new(
@@ -41,6 +44,7 @@ pub async fn run(target: &Target, user: &str) -> Result<Report, ports::Error> {
         queue: &*target.queue,
         objects: &*target.objects,
         leases: &*target.leases,
+        stop,
         lake: &target.lake,
         scratch: scratch.path(),
         run: &run.name,

@@ -13,6 +13,7 @@ use crate::runtime::detect::{OktaEvent, RuleSet};
 use crate::runtime::findings;
 use crate::runtime::ingest::Ingest;
 use crate::runtime::notify::{self, Deliveries};
+use crate::runtime::stop::Stop;
 
 const STATE_KEY: &str = "detector/state.json";
 
@@ -23,6 +24,7 @@ pub struct Analysis<'a> {
     pub objects: &'a dyn Objects,
     pub notifier: &'a dyn Notifier,
     pub rules: &'a RuleSet,
+    pub stop: &'a Stop,
 }
 
 /// Counts of one run. Received = landed + set aside.
@@ -41,6 +43,8 @@ pub struct Report {
     pub waiting_notifications: u64,
     /// The queue as the run left it.
     pub queue: QueueDepth,
+    /// Whether the run was asked to stop before the queue had nothing more to give. The next run goes on.
+    pub was_stopped: bool,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -54,9 +58,9 @@ impl Analysis<'_> {
     pub async fn run(&self) -> Result<Report> {
         let mut report = Report::default();
         let (state, mut version) = self.load_state().await?;
-        let mut ingest = Ingest::open(self.queue, self.objects, state.next_segment).await?;
+        let mut ingest = Ingest::open(self.queue, self.objects, self.stop, state.next_segment).await?;
         let mut next = state.next_segment;
-        while next < ingest.next_number() {
+        while next < ingest.next_number() && !self.stop.is_asked() {
             self.judge(next, &mut report).await?;
             next += 1;
             version = self.save_state(next, version).await?;
@@ -87,6 +91,7 @@ impl Analysis<'_> {
         report.routed = routed;
         report.waiting_notifications = waiting;
         report.queue = self.queue.depth().await?;
+        report.was_stopped = self.stop.is_asked();
         Ok(report)
     }
 

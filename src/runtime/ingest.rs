@@ -1,16 +1,24 @@
 //! Landing: receive, persist, acknowledge, in that order and no other. What a message says is not judged here, only
 //! whether it holds an event that can be kept.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::lake::segment;
 use crate::lake::set_aside::{self, SetAside};
 use crate::model::event::{Head, Unusable, check_sound, detail, segment_line};
 use crate::ports::{Error, Kind, Objects, Queue, Receipt, Result};
+use crate::runtime::stop::Stop;
 
 /// Messages asked for at once.
 const RECEIVE_MESSAGES: usize = 1_000;
 /// A segment is closed at this many bytes or messages, what is set aside included, which bounds the memory of a run.
 const SEGMENT_BYTES: usize = 16 << 20;
 const SEGMENT_MESSAGES: usize = 20_000;
+/// When a batch in hand has grown so old since it was last hidden, it is hidden again, for so long.
+const HIDE_AGAIN_AFTER: Duration = Duration::from_mins(1);
+const HIDDEN: Duration = Duration::from_mins(5);
 
 /// One landed segment.
 pub struct Landed {
@@ -19,8 +27,8 @@ pub struct Landed {
     pub lines: String,
     pub events: u64,
     pub set_aside: u64,
-    /// Whether the queue had nothing more to give: a queue that is filled as fast as it is drained would keep a run busy
-    /// for ever.
+    /// Whether the run should end with it: the queue had nothing more to give, or gave more than it had when the run began,
+    /// or the run was asked to stop.
     pub is_last: bool,
 }
 
@@ -28,14 +36,25 @@ pub struct Landed {
 pub struct Ingest<'a> {
     queue: &'a dyn Queue,
     objects: &'a dyn Objects,
+    stop: &'a Stop,
     next: u64,
+    /// Messages that this run may still take. A queue that is filled as fast as it is drained would keep it busy for ever.
+    left: u64,
 }
 
 impl<'a> Ingest<'a> {
     /// `from` is any segment number that is not after the end of the log; the nearer, the fewer keys are listed.
-    pub async fn open(queue: &'a dyn Queue, objects: &'a dyn Objects, from: u64) -> Result<Self> {
+    pub async fn open(queue: &'a dyn Queue, objects: &'a dyn Objects, stop: &'a Stop, from: u64) -> Result<Self> {
         let next = segment::end(objects, from).await?;
-        Ok(Self { queue, objects, next })
+        // Queues count roughly, and what arrives meanwhile is welcome too.
+        let left = queue.depth().await?.visible.saturating_mul(2) + SEGMENT_MESSAGES as u64;
+        Ok(Self {
+            queue,
+            objects,
+            stop,
+            next,
+            left,
+        })
     }
 
     /// The number that the next segment will have.
@@ -46,12 +65,25 @@ impl<'a> Ingest<'a> {
     /// Lands the next segment; `None` when the queue has nothing to give.
     pub async fn land(&mut self) -> Result<Option<Landed>> {
         let mut batch = Batch::new()?;
+        let mut hidden = Instant::now();
         let mut is_last = false;
         while !is_last && !batch.is_full() {
+            if self.stop.is_asked() {
+                is_last = true;
+                break;
+            }
             let messages = self.queue.receive(RECEIVE_MESSAGES).await?;
-            is_last = messages.len() < RECEIVE_MESSAGES;
+            self.left = self.left.saturating_sub(messages.len() as u64);
+            // A queue may give less than it has, but not nothing.
+            is_last = messages.is_empty() || self.left == 0;
             for message in messages {
                 batch.take(message.body, message.receipt)?;
+            }
+            if hidden.elapsed() >= HIDE_AGAIN_AFTER {
+                for receipts in batch.receipts.chunks(RECEIVE_MESSAGES) {
+                    self.queue.extend(receipts, HIDDEN).await?;
+                }
+                hidden = Instant::now();
             }
         }
         if batch.receipts.is_empty() {

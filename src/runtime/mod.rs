@@ -8,3 +8,4 @@ pub mod findings;
 pub mod ingest;
 pub mod notify;
 pub mod refresh;
+pub mod stop;

@@ -12,6 +12,7 @@ use crate::model::activity::{Watermark, lower_case};
 use crate::ports::{Leases, Objects, Queue, Result};
 use crate::runtime::compact::parse;
 use crate::runtime::ingest::Ingest;
+use crate::runtime::stop::Stop;
 
 /// The lease of whoever moves messages from the queue into segments.
 pub const INGEST_LEASE: &str = "ingest";
@@ -32,6 +33,7 @@ pub struct Refresh<'a> {
     pub queue: &'a dyn Queue,
     pub objects: &'a dyn Objects,
     pub leases: &'a dyn Leases,
+    pub stop: &'a Stop,
     pub lake: &'a Lake,
     /// An empty folder.
     pub scratch: &'a Path,
@@ -78,7 +80,7 @@ impl Refresh<'_> {
         let Some(_lease) = self.leases.acquire(INGEST_LEASE).await? else {
             return Ok(0);
         };
-        let mut ingest = Ingest::open(self.queue, self.objects, from.0).await?;
+        let mut ingest = Ingest::open(self.queue, self.objects, self.stop, from.0).await?;
         let mut events = 0;
         while let Some(landed) = ingest.land().await? {
             events += landed.events;
