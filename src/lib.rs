@@ -3,17 +3,22 @@
 //!
 //! cli chooses; deploy and runtime decide; model names; ports ask; local answers. The directions in which a room may use
 //! another stand in `ARCHITECTURE.md` and are kept by a test.
+//!
+//! Without the feature `deploy` only what the stacks launch is built.
 
 pub mod model;
 pub mod ports;
 pub mod telemetry;
 
+#[cfg(feature = "deploy")]
 pub mod deploy;
 pub mod lake;
 pub mod runtime;
 
 pub mod aws;
+#[cfg(feature = "deploy")]
 pub mod local;
+#[cfg(feature = "deploy")]
 pub mod sample;
 
 pub mod cli;

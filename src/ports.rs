@@ -3,8 +3,8 @@
 //! Lives here: traits, the messages that cross them, and the one error type. Must not live here: any adapter, any decision.
 
 pub mod cloud;
+pub mod stop;
 
-use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::finding::Notification;
+use crate::ports::stop::Stop;
 
 /// What a caller may branch on when an effect fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,18 +146,36 @@ pub trait Objects: Send + Sync {
 /// Delivers notifications to the tenant's routes. A notification's id is its idempotency key: the receiver keeps one.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Returns the names of the routes that took it. Delivering the same id again changes nothing.
+    /// Returns the names of the routes that took it, or of the topic where that is all that a service tells. Delivering the
+    /// same id again changes nothing.
     async fn deliver(&self, notification: &Notification) -> Result<Vec<String>>;
 }
 
-/// Held while a role works on a tenant; released when dropped, also when the process dies.
-pub struct LeaseGuard(pub Box<dyn Any + Send>);
+/// Held while a role works on a tenant. One that is dropped without a release becomes free after a while at most, also when
+/// the process dies.
+pub struct LeaseGuard(pub Box<dyn Held>);
+
+impl LeaseGuard {
+    /// Lets the next run begin at once.
+    pub async fn release(self) {
+        self.0.release().await;
+    }
+}
+
+/// What a lease's holder has in hand.
+#[async_trait]
+pub trait Held: Send + Sync {
+    async fn release(self: Box<Self>);
+}
 
 /// Keeps two runs of one role from working on one tenant at once.
+///
+/// A holder that was cut off for so long that another took over is asked to stop. Until it hears of it, two may work: every
+/// write of a role is therefore a compare-and-swap, of which the later holder's wins.
 #[async_trait]
 pub trait Leases: Send + Sync {
-    /// `None` when another run holds it.
-    async fn acquire(&self, role: &str) -> Result<Option<LeaseGuard>>;
+    /// `None` when another run holds it. `stop` is asked for when the lease is lost.
+    async fn acquire(&self, role: &str, stop: &Stop) -> Result<Option<LeaseGuard>>;
 }
 
 /// The durable record of a long operation, line by line, so that the same command can go on where it was killed. One

@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_cloudformation::config::http::HttpResponse;
-use aws_sdk_cloudformation::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
-use aws_sdk_cloudformation::operation::RequestId as _;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ErrorMetadata, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::operation::RequestId as _;
 
 use crate::ports::{Error, Kind, Result};
 

@@ -1,108 +1,138 @@
-//! The ports on AWS. No type and no error of the SDK leaves this room, and nothing is decided in it: one method is one
-//! call, and whoever calls paces and repeats.
+//! The ports on AWS. No type and no error of the SDK leaves this room, and nothing is decided in it.
+//!
+//! What deploys makes one call a method, and whoever calls paces and repeats; what a task works with repeats by itself.
 
+#[cfg(feature = "deploy")]
+mod account;
 mod bucket;
-pub mod catalog;
+mod catalog;
+#[cfg(feature = "deploy")]
 mod convert;
 mod error;
 mod glue;
+mod jitter;
+pub mod leases;
+mod objects;
+#[cfg(feature = "deploy")]
 mod propose;
+mod queue;
+#[cfg(feature = "deploy")]
 mod read;
+#[cfg(feature = "deploy")]
 mod sources;
 #[cfg(test)]
 mod tests;
+mod topic;
+#[cfg(feature = "deploy")]
 mod watch;
+#[cfg(feature = "deploy")]
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use iceberg::Catalog;
 
-use crate::aws::error::{from_sdk, required};
+#[cfg(feature = "deploy")]
+pub use self::account::Account;
+use crate::aws::objects::S3Objects;
+use crate::aws::queue::SqsQueue;
+use crate::aws::topic::SnsTopic;
 use crate::model::name::Region;
-use crate::ports::Result;
-use crate::ports::cloud::{Caller, Identity};
+use crate::ports::{Notifier, Objects, Queue, Result};
 
-/// An account and region, with the credentials of whoever runs this.
+/// Calls of a task's adapters before a failure is told.
+const ATTEMPTS: u32 = 5;
+
+/// Somebody's way into an account and region, from which adapters are made.
 #[derive(Debug, Clone)]
-pub struct Account {
-    cloudformation: aws_sdk_cloudformation::Client,
-    cloudwatch: aws_sdk_cloudwatch::Client,
-    eventbridge: aws_sdk_eventbridge::Client,
-    sts: aws_sdk_sts::Client,
-    /// For the bucket of templates, which is opened when it is used.
+pub struct Session {
     config: SdkConfig,
-    region: Option<String>,
+    /// The region that the environment names.
+    named: Option<aws_config::Region>,
 }
 
-impl Account {
-    /// Takes credentials where every AWS tool finds them. Makes no call to AWS besides what signing in takes.
-    ///
-    /// The SDK repeats nothing by itself, so that the caller's rates hold.
-    pub async fn connect(region: &Region) -> Self {
-        let wanted = aws_config::Region::new(region.as_str().to_owned());
+impl Session {
+    /// Takes credentials where every AWS tool finds them, and without `region` the environment's. Makes no call to AWS
+    /// besides what signing in takes.
+    pub async fn sign_in(region: Option<&Region>) -> Self {
+        let wanted = region.map(|region| aws_config::Region::new(region.as_str().to_owned()));
         let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
             .or_else(ProfileFileRegionProvider::new())
             .region()
             .await
             .filter(|region| !region.as_ref().is_empty());
         // Never left open: the SDK would ask for it where virtual machines do, and elsewhere wait for nobody.
-        let own = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .region(named.clone().unwrap_or_else(|| wanted.clone()))
+        let own = named.clone().or_else(|| wanted.clone());
+        let own = own.unwrap_or_else(|| aws_config::Region::from_static("us-east-1"));
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .region(own)
             .load()
             .await;
-        Self::new(own, wanted, named)
+        let config = match wanted {
+            Some(wanted) => config.into_builder().region(wanted).build(),
+            None => config,
+        };
+        Self { config, named }
     }
 
-    /// The account that `config` signs in to, in the region that it names.
+    /// For whoever has signed in otherwise, such as a test.
     pub fn of(config: SdkConfig) -> Self {
-        let region = config.region().cloned();
-        let wanted = region.clone().unwrap_or_else(|| aws_config::Region::from_static(""));
-        Self::new(config, wanted, region)
+        let named = config.region().cloned();
+        Self { config, named }
     }
 
-    /// `config` says how to sign in, and where; `named` is the region that the caller's environment names.
-    fn new(config: SdkConfig, region: aws_config::Region, named: Option<aws_config::Region>) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .operation_attempt_timeout(Duration::from_secs(30))
-            .build();
-        let config = config
-            .into_builder()
-            .region(region)
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .build();
-        Self {
-            cloudformation: aws_sdk_cloudformation::Client::new(&config),
-            cloudwatch: aws_sdk_cloudwatch::Client::new(&config),
-            eventbridge: aws_sdk_eventbridge::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
-            config,
-            region: named.map(|region| region.to_string()),
-        }
+    /// Whether it is known which region is meant.
+    pub fn has_region(&self) -> bool {
+        self.named.is_some()
+    }
+
+    /// The account itself. Nothing of it repeats by itself, so that the caller's rates hold.
+    #[cfg(feature = "deploy")]
+    pub fn account(&self) -> Account {
+        Account::new(
+            &with_retries(&self.config, RetryConfig::disabled()),
+            self.named.as_ref(),
+        )
+    }
+
+    fn for_tasks(&self) -> SdkConfig {
+        with_retries(&self.config, RetryConfig::standard().with_max_attempts(ATTEMPTS))
+    }
+
+    pub fn queue(&self, url: &str) -> Arc<dyn Queue> {
+        Arc::new(SqsQueue::open(&self.for_tasks(), url))
+    }
+
+    /// The objects of a bucket under a prefix, which has no slash at its end.
+    pub fn objects(&self, bucket: &str, prefix: &str) -> Result<Arc<dyn Objects>> {
+        Ok(Arc::new(S3Objects::open(&self.config, bucket, prefix)?))
+    }
+
+    pub fn topic(&self, arn: &str) -> Arc<dyn Notifier> {
+        Arc::new(SnsTopic::open(&self.for_tasks(), arn))
+    }
+
+    /// Must be called inside the async runtime.
+    pub fn catalog(&self) -> Result<Arc<dyn Catalog>> {
+        catalog::open(&self.for_tasks())
     }
 }
 
-#[async_trait]
-impl Caller for Account {
-    async fn identity(&self) -> Result<Identity> {
-        const OP: &str = "sts:GetCallerIdentity";
-        let answer = self.sts.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| from_sdk(OP, &error))?;
-        Ok(Identity {
-            account: required(OP, "account", answer.account())?,
-            arn: required(OP, "caller", answer.arn())?,
-        })
-    }
-
-    fn region(&self) -> Option<String> {
-        self.region.clone()
-    }
+fn with_retries(config: &SdkConfig, retries: RetryConfig) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build();
+    config
+        .to_builder()
+        .retry_config(retries)
+        .timeout_config(timeouts)
+        .build()
 }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::context::TenantArgs;
 use crate::cli::output::Format;
 use crate::cli::target::Target;
+use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::lake::{self, Query};
 use crate::model::activity::ActivityRow;
@@ -31,7 +31,7 @@ impl Activity {
             user: &self.user,
             limit: self.limit,
         };
-        let rows = lake::activity(&target.lake, query).await?;
+        let rows = lake::activity(target.lake()?, query).await?;
         match self.format {
             Format::Json => output::json(&rows),
             Format::Table => print(&rows),

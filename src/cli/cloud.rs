@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::aws::Account;
+use crate::aws::Session;
 use crate::cli::{Exit, Failure};
 use crate::deploy::guard::{self, Refusal};
 use crate::deploy::pace::Pacer;
@@ -33,16 +33,26 @@ pub struct Connected {
 }
 
 /// Signs in, and sees that the account and region are the profile's.
+pub async fn session(profile: &Profile) -> Result<Session, Failure> {
+    Ok(guarded(profile).await?.0)
+}
+
+/// The account of a profile, for who deploys.
 pub async fn connect(profile: &Profile) -> Result<Connected, Failure> {
+    Ok(guarded(profile).await?.1)
+}
+
+async fn guarded(profile: &Profile) -> Result<(Session, Connected), Failure> {
     guard::check_target(profile).map_err(refused)?;
-    let cloud: Arc<dyn Cloud> = Arc::new(Account::connect(&profile.region).await);
+    let session = Session::sign_in(Some(&profile.region)).await;
+    let cloud: Arc<dyn Cloud> = Arc::new(session.account());
     let pacer = Pacer::new(
         f64::from(profile.rollout.calls_per_second),
         u64::from(std::process::id()),
     );
     let identity = pacer.call("GetCallerIdentity", || cloud.identity()).await?;
     guard::check_caller(profile, &identity, cloud.region().as_deref()).map_err(refused)?;
-    Ok(Connected { cloud, pacer })
+    Ok((session, Connected { cloud, pacer }))
 }
 
 fn refused(refusal: Refusal) -> Failure {

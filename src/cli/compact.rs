@@ -3,10 +3,11 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::context::TenantArgs;
 use crate::cli::target::Target;
-use crate::cli::{Exit, Global, Outcome, output, stop};
-use crate::ports;
+use crate::cli::task::TenantArgs;
+use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::model::metric;
+use crate::ports::stop::Stop;
 use crate::runtime::compact::{self, Report};
 
 /// Move a tenant's landed events into the Activity table, each user's row once, in one commit.
@@ -20,7 +21,7 @@ impl Compact {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
         let stop = stop::on_signals()?;
-        match stop::unless_stopped(&stop, Box::pin(run(&target))).await? {
+        match stop::unless_stopped(&stop, Box::pin(run(&target, &stop))).await? {
             Some(report) => output::json(&report),
             None => output::line("another run is compacting this tenant; nothing to do"),
         }
@@ -29,16 +30,18 @@ impl Compact {
 }
 
 /// One run under the tenant's lease; `None` when another run holds it.
-pub async fn run(target: &Target) -> Result<Option<Report>, ports::Error> {
+pub async fn run(target: &Target, stop: &Stop) -> Result<Option<Report>, Failure> {
     let run = target.start("compact");
-    let Some(_lease) = target.leases.acquire("compact").await? else {
+    let Some(lease) = target.leases.acquire("compact", stop).await? else {
         run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };
     let scratch = target.scratch("compact")?;
-    let report = compact::run(&*target.objects, &target.lake, scratch.path(), &run.name)
+    let report = compact::run(&*target.objects, target.lake()?, scratch.path(), &run.name)
         .instrument(run.span.clone())
         .await?;
+    lease.release().await;
+    target.count(metric::COMPACTOR_RUNS, 1);
     run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,

@@ -1,9 +1,6 @@
-//! What commands are about: environments, tenants, rules. The adapters that they work with are built in `target`.
+//! Environments and their tenants, read from their files.
 
-use std::path::{Path, PathBuf};
-
-use clap::Args;
-
+use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Failure, Global};
 use crate::deploy::onboard::clash::Claims;
 use crate::deploy::problem::Problems;
@@ -13,74 +10,6 @@ use crate::deploy::{profile, render, source};
 use crate::local::twin::{Pseudo, TwinStack};
 use crate::model::name::TenantId;
 use crate::model::stack::StackSpec;
-use crate::runtime::detect::{RuleFile, RuleSet, shipped};
-
-/// Which environment a command works on.
-#[derive(Debug, Clone, Args)]
-pub struct EnvironmentArgs {
-    /// The environment, a folder under `environments/`.
-    #[arg(long, short, env = "OORT_ENVIRONMENT", default_value = "local")]
-    pub environment: String,
-}
-
-/// Which tenant a command works on.
-#[derive(Debug, Clone, Args)]
-pub struct TenantArgs {
-    #[command(flatten)]
-    pub environment: EnvironmentArgs,
-    /// The tenant; may be left out where the environment has one only.
-    #[arg(long, short, env = "OORT_TENANT")]
-    pub tenant: Option<String>,
-}
-
-/// Which rules a command runs.
-#[derive(Debug, Clone, Default, Args)]
-pub struct DetectionArgs {
-    /// A folder of Sigma rules to run instead of `detections/` or, without that folder, of the built-in rules.
-    #[arg(long, env = "OORT_DETECTIONS", value_name = "DIR")]
-    pub detections: Option<PathBuf>,
-}
-
-impl DetectionArgs {
-    /// Loads the rules and warns of what a person should know about them.
-    pub fn load(&self, global: &Global) -> Result<RuleSet, Failure> {
-        let shipped_folder = global.root.join("detections");
-        let files = match &self.detections {
-            Some(folder) => rule_files(folder)?,
-            None if shipped_folder.is_dir() => rule_files(&shipped_folder)?,
-            None => shipped::shipped(),
-        };
-        let rules = RuleSet::load(&files).map_err(Failure::input)?;
-        for warning in rules.warnings() {
-            tracing::warn!("{warning}");
-        }
-        Ok(rules)
-    }
-}
-
-/// Every `.yml` and `.yaml` file of a folder, in order.
-fn rule_files(folder: &Path) -> Result<Vec<RuleFile>, Failure> {
-    let failed = |path: &Path, error: std::io::Error| {
-        Failure::input(format!("cannot read {}: {error}", path.display()))
-            .hint("name a folder of Sigma rules with --detections")
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
-        let path = entry.map_err(|error| failed(folder, error))?.path();
-        if path
-            .extension()
-            .is_some_and(|extension| extension == "yml" || extension == "yaml")
-        {
-            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
-            files.push(RuleFile {
-                path: path.display().to_string(),
-                text,
-            });
-        }
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
-}
 
 /// The names of all environments.
 pub fn environment_names(global: &Global) -> Result<Vec<String>, Failure> {
@@ -233,11 +162,6 @@ pub fn not_found(error: source::SourceError) -> Failure {
         _ => "run in the folder that holds environments/ and templates/, or name it with --root",
     };
     Failure::input(error).hint(hint)
-}
-
-#[expect(clippy::disallowed_methods, reason = "this is the front door for the names of runs")]
-pub fn run_name() -> String {
-    uuid::Uuid::now_v7().to_string()
 }
 
 pub fn choose(environment: &Environment, arguments: &TenantArgs) -> Result<TenantId, Failure> {

@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::context::{DetectionArgs, Environment, EnvironmentArgs, TenantArgs, environment_names};
+use crate::cli::context::{Environment, environment_names};
+use crate::cli::embedded::Embedded;
 use crate::cli::local::{Sent, open, send};
-use crate::cli::target::Embedded;
+use crate::cli::task::{DetectionArgs, EnvironmentArgs, OnAwsArgs, TenantArgs};
 use crate::cli::{Exit, Failure, Global, Outcome, activity, compact, detect, findings, output, refresh};
 use crate::lake::{self, Query, set_aside};
 use crate::local::export::Export;
 use crate::local::topic;
 use crate::model::activity::ActivityRow;
 use crate::model::finding::Finding;
+use crate::ports::stop::Stop;
 use crate::runtime;
-use crate::runtime::stop::Stop;
 use crate::sample::{Generator, Settings};
 
 /// Show the whole way, from rendered stacks to a user's Activity table, on sample events or on your own.
@@ -55,6 +56,7 @@ impl Demo {
             &TenantArgs {
                 environment,
                 tenant: Some(TENANT.to_owned()),
+                on_aws: OnAwsArgs::default(),
             },
         )
         .await?;
@@ -94,12 +96,12 @@ impl Demo {
         activity::print(&rows(&target, &user, SHOWN).await?);
 
         heading(6, "The daily compaction");
-        let compacted = compact::run(&target).await?.unwrap_or_default();
+        let compacted = compact::run(&target, &stop).await?.unwrap_or_default();
         output::line(format!(
             "{} events make {} rows; {} were new to the table",
             compacted.events, compacted.rows, compacted.added
         ));
-        let again = compact::run(&target).await?.unwrap_or_default();
+        let again = compact::run(&target, &stop).await?.unwrap_or_default();
         output::line(format!("a second compaction adds {} rows", again.added));
         let total = rows(&target, &user, usize::MAX).await?.len();
         output::line(format!(
@@ -218,7 +220,7 @@ async fn show_notifications(target: &Embedded) -> Result<(), Failure> {
 }
 
 async fn rows(target: &Embedded, user: &str, limit: usize) -> Result<Vec<ActivityRow>, Failure> {
-    Ok(lake::activity(&target.lake, Query { user, limit }).await?)
+    Ok(lake::activity(target.lake()?, Query { user, limit }).await?)
 }
 
 /// The user of the gravest finding that is about a person.

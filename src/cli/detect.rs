@@ -3,13 +3,13 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::context::{DetectionArgs, TenantArgs};
 use crate::cli::target::Target;
-use crate::cli::{Exit, Global, Outcome, output, stop};
+use crate::cli::task::{DetectionArgs, TenantArgs};
+use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::ports::stop::Stop;
 use crate::runtime::analysis::{Analysis, Report};
 use crate::runtime::detect::RuleSet;
 use crate::runtime::refresh::INGEST_LEASE;
-use crate::runtime::stop::Stop;
 
 /// Analyse what waits in a tenant's queue: land it, run the rules, store findings, notify.
 #[derive(Debug, Args)]
@@ -38,21 +38,22 @@ impl Detect {
 }
 
 /// One run under the tenant's lease; `None` when another run holds it.
-pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option<Report>, crate::ports::Error> {
+pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option<Report>, Failure> {
     let run = target.start("detect");
-    let Some(_lease) = target.wait_for_lease(INGEST_LEASE).await? else {
+    let Some(lease) = target.wait_for_lease(INGEST_LEASE, stop).await? else {
         run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };
     let analysis = Analysis {
         tenant: target.tenant.as_str(),
-        queue: &*target.queue,
+        queue: target.queue()?,
         objects: &*target.objects,
-        notifier: &*target.notifier,
+        notifier: target.notifier()?,
         rules,
         stop,
     };
     let report = analysis.run().instrument(run.span.clone()).await?;
+    lease.release().await;
     run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::context::TenantArgs;
 use crate::cli::output::Format;
 use crate::cli::target::Target;
+use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::model::finding::Finding;
 use crate::runtime::findings;

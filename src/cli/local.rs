@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::cli::context::TenantArgs;
-use crate::cli::target::Embedded;
+use crate::cli::embedded::Embedded;
+use crate::cli::task::TenantArgs;
 use crate::cli::up::Up;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::lake::set_aside::{self, SetAside};
@@ -19,7 +19,7 @@ use crate::local::export::{Export, Piece};
 /// The embedded target: put events on a tenant's bus, run its schedules.
 #[derive(Debug, Subcommand)]
 pub enum Local {
-    Send(Send),
+    Send(Box<Send>),
     Up(Up),
 }
 

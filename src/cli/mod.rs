@@ -2,35 +2,64 @@
 //! in `output`, and every failure leaves by the same door with an exit code and a hint.
 
 mod activity;
-mod apply;
-mod check;
-mod cloud;
 mod compact;
-mod context;
-mod demo;
 mod detect;
-mod diff;
-mod drift;
 mod findings;
-mod local;
 mod output;
-mod plan;
-mod profile;
-mod progress;
 mod refresh;
-mod render;
-mod retire;
-mod rollback;
-mod rollout_view;
-mod sample;
-mod schema;
-mod shell;
-mod status;
 mod stop;
 mod target;
+mod task;
+
+#[cfg(feature = "deploy")]
+mod apply;
+#[cfg(feature = "deploy")]
+mod check;
+#[cfg(feature = "deploy")]
+mod cloud;
+#[cfg(feature = "deploy")]
+mod context;
+#[cfg(feature = "deploy")]
+mod demo;
+#[cfg(feature = "deploy")]
+mod diff;
+#[cfg(feature = "deploy")]
+mod drift;
+#[cfg(feature = "deploy")]
+mod embedded;
+#[cfg(feature = "deploy")]
+mod local;
+#[cfg(feature = "deploy")]
+mod plan;
+#[cfg(feature = "deploy")]
+mod platform;
+#[cfg(feature = "deploy")]
+mod profile;
+#[cfg(feature = "deploy")]
+mod progress;
+#[cfg(feature = "deploy")]
+mod render;
+#[cfg(feature = "deploy")]
+mod retire;
+#[cfg(feature = "deploy")]
+mod rollback;
+#[cfg(feature = "deploy")]
+mod rollout_view;
+#[cfg(feature = "deploy")]
+mod sample;
+#[cfg(feature = "deploy")]
+mod schema;
+#[cfg(feature = "deploy")]
+mod shell;
+#[cfg(feature = "deploy")]
+mod status;
+#[cfg(feature = "deploy")]
 mod template;
+#[cfg(feature = "deploy")]
 mod tenant;
+#[cfg(feature = "deploy")]
 mod up;
+#[cfg(feature = "deploy")]
 mod watch_sources;
 
 use std::error::Error as StdError;
@@ -40,6 +69,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+#[cfg(feature = "deploy")]
 use crate::deploy::render::RenderError;
 use crate::ports::{self, Kind};
 use crate::telemetry::{self, LogFormat};
@@ -74,34 +104,14 @@ struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    #[command(subcommand)]
-    Tenant(tenant::Tenant),
-    Render(render::Render),
-    Diff(diff::Diff),
-    Check(check::Check),
-    Plan(Box<plan::PlanVerb>),
-    Apply(Box<apply::ApplyVerb>),
-    Status(Box<status::Status>),
-    Drift(Box<drift::Drift>),
-    Rollback(Box<rollback::Rollback>),
-    Prune(Box<retire::Prune>),
-    Destroy(Box<retire::Destroy>),
-    #[command(subcommand)]
-    Profile(profile::Profile),
-    #[command(subcommand)]
-    Template(template::Template),
-    Schema(schema::Schema),
-    #[command(subcommand)]
-    Local(local::Local),
+    #[cfg(feature = "deploy")]
+    #[command(flatten)]
+    Platform(platform::Verb),
     Detect(detect::Detect),
     Compact(compact::Compact),
     Refresh(refresh::Refresh),
     Activity(activity::Activity),
     Findings(findings::Findings),
-    Sample(sample::Sample),
-    Demo(demo::Demo),
-    Completions(shell::Completions),
-    Man(shell::Man),
 }
 
 /// How a command ends.
@@ -164,6 +174,7 @@ impl Failure {
     }
 }
 
+#[cfg(feature = "deploy")]
 impl From<RenderError> for Failure {
     fn from(error: RenderError) -> Self {
         Self::input(error)
@@ -206,11 +217,7 @@ impl Cli {
         } else {
             LogFormat::Json
         });
-        let usual = if matches!(self.command, Command::Demo(_)) {
-            "warn"
-        } else {
-            "info"
-        };
+        let usual = self.command.usual_log();
         telemetry::start(format, self.global.log.as_deref().unwrap_or(usual));
         let runtime = match tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -236,30 +243,22 @@ fn report(failure: &Failure) -> ExitCode {
 impl Command {
     async fn run(self, global: &Global) -> Outcome {
         match self {
-            Self::Tenant(verb) => verb.run(global).await,
-            Self::Render(verb) => verb.run(global),
-            Self::Diff(verb) => verb.run(global),
-            Self::Check(verb) => verb.run(global),
-            Self::Plan(verb) => Box::pin(verb.run(global)).await,
-            Self::Apply(verb) => Box::pin(verb.run(global)).await,
-            Self::Status(verb) => Box::pin(verb.run(global)).await,
-            Self::Drift(verb) => Box::pin(verb.run(global)).await,
-            Self::Rollback(verb) => Box::pin(verb.run(global)).await,
-            Self::Prune(verb) => Box::pin(verb.run(global)).await,
-            Self::Destroy(verb) => Box::pin(verb.run(global)).await,
-            Self::Profile(verb) => verb.run(global),
-            Self::Template(verb) => verb.run(global),
-            Self::Schema(verb) => Ok(verb.run()),
-            Self::Completions(verb) => Ok(verb.run()),
-            Self::Man(verb) => verb.run(),
-            Self::Local(verb) => verb.run(global).await,
+            #[cfg(feature = "deploy")]
+            Self::Platform(verb) => verb.run(global).await,
             Self::Detect(verb) => verb.run(global).await,
             Self::Compact(verb) => verb.run(global).await,
             Self::Refresh(verb) => verb.run(global).await,
             Self::Activity(verb) => verb.run(global).await,
             Self::Findings(verb) => verb.run(global).await,
-            Self::Sample(verb) => verb.run(),
-            Self::Demo(verb) => Box::pin(verb.run(global)).await,
         }
+    }
+
+    /// The least level of log lines where nobody asks for another.
+    fn usual_log(&self) -> &'static str {
+        #[cfg(feature = "deploy")]
+        if let Self::Platform(platform::Verb::Demo(_)) = self {
+            return "warn";
+        }
+        "info"
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use crate::cli::cloud::{Connected, WaitArgs, connect};
-use crate::cli::context::{Loaded, profile_of, run_name};
+use crate::cli::context::{Loaded, profile_of};
 use crate::cli::diff::{Format, written};
 use crate::cli::progress::Progress;
+use crate::cli::task::run_name;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::deploy::plan::intent::{WaysOut, intent};
 use crate::deploy::plan::{Plan, Purpose};

@@ -3,12 +3,12 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::context::TenantArgs;
 use crate::cli::target::Target;
-use crate::cli::{Exit, Global, Outcome, output, stop};
+use crate::cli::task::TenantArgs;
+use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::ports::stop::Stop;
 use crate::ports::{self, Kind};
 use crate::runtime::refresh::{self, Report};
-use crate::runtime::stop::Stop;
 
 /// Add one user's newest events to the Activity table at once.
 #[derive(Debug, Args)]
@@ -31,25 +31,23 @@ impl Refresh {
 }
 
 /// One refresh.
-pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, ports::Error> {
+pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, Failure> {
     let run = target.start("refresh");
-    let Some(_lease) = target.wait_for_lease("refresh").await? else {
-        return Err(ports::Error::new(
-            Kind::Unavailable,
-            "wait for another refresh of this tenant",
-        ));
+    let Some(lease) = target.wait_for_lease("refresh", stop).await? else {
+        return Err(ports::Error::new(Kind::Unavailable, "wait for another refresh of this tenant").into());
     };
     let scratch = target.scratch("refresh")?;
     let refresh = refresh::Refresh {
-        queue: &*target.queue,
+        queue: target.queue()?,
         objects: &*target.objects,
         leases: &*target.leases,
         stop,
-        lake: &target.lake,
+        lake: target.lake()?,
         scratch: scratch.path(),
         run: &run.name,
     };
     let report = refresh.run(user).instrument(run.span.clone()).await?;
+    lease.release().await;
     run.span.in_scope(|| {
         tracing::info!(
             landed = report.landed,

@@ -7,8 +7,9 @@ use futures::StreamExt as _;
 
 use crate::cli::apply::Or;
 use crate::cli::cloud::{Connected, connect};
-use crate::cli::context::{Loaded, profile_of, run_name};
+use crate::cli::context::{Loaded, profile_of};
 use crate::cli::diff::{Format, written};
+use crate::cli::task::run_name;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::deploy::diff::compare::compare;
 use crate::deploy::plan::retire::{Retired, Which, kept, owned, plan_deletions};

@@ -6,8 +6,9 @@ use clap::Args;
 
 use crate::cli::apply::Or;
 use crate::cli::cloud::connect;
-use crate::cli::context::{profile_of, run_name};
+use crate::cli::context::profile_of;
 use crate::cli::diff::{Format, written};
+use crate::cli::task::run_name;
 use crate::cli::{Exit, Failure, Global, Outcome, output, plan};
 use crate::deploy::apply::record::Recovered;
 use crate::deploy::plan::intent::{WaysOut, intent};

@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Failure;
-use crate::runtime::stop::Stop;
+use crate::ports::stop::Stop;
 
 /// Listens for SIGTERM, which Fargate sends before it kills, and for Ctrl-C.
 pub fn on_signals() -> Result<Stop, Failure> {
@@ -23,12 +23,9 @@ pub fn on_signals() -> Result<Stop, Failure> {
 }
 
 /// Does work that is all or nothing: when the run is asked to stop, nothing came of it.
-pub async fn unless_stopped<T>(
-    stop: &Stop,
-    work: impl Future<Output = Result<T, crate::ports::Error>>,
-) -> Result<T, Failure> {
+pub async fn unless_stopped<T>(stop: &Stop, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
-        done = work => Ok(done?),
+        done = work => done,
         () = stop.asked() => Err(
             Failure::unavailable("asked to stop before the end").hint("nothing was changed; run the same command again")
         ),

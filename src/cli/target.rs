@@ -1,85 +1,155 @@
 //! Builds the adapters: the one place that knows which target a command works on.
 
-use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::cli::context::{Environment, TenantArgs, choose, run_name};
-use crate::cli::{Failure, Global};
+use crate::aws::Session;
+use crate::aws::leases::ObjectLeases;
+#[cfg(feature = "deploy")]
+use crate::cli::context::{Environment, choose};
+#[cfg(feature = "deploy")]
+use crate::cli::embedded::Embedded;
+use crate::cli::task::{TenantArgs, run_name};
+use crate::cli::{Failure, Global, output};
+#[cfg(feature = "deploy")]
+use crate::deploy::profile;
 use crate::lake::Lake;
-use crate::local::catalog;
-use crate::local::clock::SystemClock;
-use crate::local::lease::LocalLeases;
-use crate::local::objects::LocalObjects;
-use crate::local::queue::LocalQueue;
-use crate::local::topic::LocalTopic;
-use crate::local::twin::TwinStack;
+use crate::model::metric;
 use crate::model::name::TenantId;
+use crate::model::resources::Resources;
+use crate::ports::stop::Stop;
 use crate::ports::{self, Clock, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
 use crate::telemetry;
 
-/// One tenant and every adapter that its commands work with.
+/// One tenant and the adapters that its commands work with. A task has those that its environment names.
 pub struct Target {
+    pub environment: String,
     pub tenant: TenantId,
-    pub queue: Arc<dyn Queue>,
+    pub queue: Option<Arc<dyn Queue>>,
     pub objects: Arc<dyn Objects>,
-    pub notifier: Arc<dyn Notifier>,
+    pub notifier: Option<Arc<dyn Notifier>>,
     pub leases: Arc<dyn Leases>,
-    pub lake: Lake,
-    scratch: PathBuf,
+    pub lake: Option<Lake>,
+    pub scratch: PathBuf,
+    /// Whether somebody makes metrics of what is printed.
+    pub tells_metrics: bool,
 }
 
-/// A tenant on the embedded target, with what only that has.
-pub struct Embedded {
-    target: Target,
-    /// The environment's own part of the data folder.
-    pub data: PathBuf,
-    pub region: String,
-    pub twin: TwinStack,
-    /// The target's queue, into which events can be put.
-    pub local_queue: Arc<LocalQueue>,
-}
+/// The machine's clock, for what is told to AWS.
+pub struct WallClock;
 
-impl Deref for Embedded {
-    type Target = Target;
-
-    fn deref(&self) -> &Target {
-        &self.target
-    }
-}
-
-impl Embedded {
-    pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
-        let environment = Environment::load(global, &arguments.environment.environment, arguments.tenant.as_deref())?;
-        let tenant = choose(&environment, arguments)?;
-        let twin = environment.deploy(global, &tenant)?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let data = &global.data.join(&arguments.environment.environment);
-        let queue = Arc::new(LocalQueue::open(data, tenant.as_str(), twin.queue, Arc::clone(&clock)).await?);
-        Ok(Self {
-            target: Target {
-                queue: Arc::clone(&queue) as Arc<dyn Queue>,
-                objects: Arc::new(LocalObjects::open(data, tenant.as_str())?),
-                notifier: Arc::new(LocalTopic::open(data, &twin.subscriptions, clock).await?),
-                leases: Arc::new(LocalLeases::open(data, tenant.as_str())?),
-                lake: Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_")),
-                scratch: data.join("scratch").join(tenant.as_str()),
-                tenant,
-            },
-            region: environment.profile.region.to_string(),
-            data: data.clone(),
-            twin,
-            local_queue: queue,
-        })
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the front door for the time on AWS")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
     }
 }
 
 impl Target {
     pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
-        Ok(Embedded::open(global, arguments).await?.target)
+        if let Some(resources) = arguments.on_aws.resources() {
+            let tenant = arguments.tenant.as_deref().unwrap_or_default();
+            let tenant =
+                TenantId::parse(tenant).map_err(|error| Failure::input(error).hint("name it with --tenant"))?;
+            let session = Session::sign_in(None).await;
+            if !session.has_region() {
+                return Err(Failure::input("no region is named").hint("set AWS_REGION, as Fargate does"));
+            }
+            return Self::on_aws(&session, arguments, tenant, &resources);
+        }
+        Self::of_files(global, arguments).await
+    }
+
+    /// The target that the environment's files name.
+    #[cfg(feature = "deploy")]
+    async fn of_files(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
+        let name = &arguments.environment.environment;
+        let environment = Environment::load(global, name, arguments.tenant.as_deref())?;
+        let profile = &environment.profile;
+        if profile.target == profile::Target::Embedded {
+            return Ok(Embedded::of(global, &environment, arguments).await?.target);
+        }
+        let tenant = choose(&environment, arguments)?;
+        let session = crate::cli::cloud::session(profile).await?;
+        let (account, region) = (profile.account_id.as_str(), profile.region.as_str());
+        let resources = Resources::of(name, tenant.as_str(), account, region);
+        Self::on_aws(&session, arguments, tenant, &resources)
+    }
+
+    #[cfg(not(feature = "deploy"))]
+    #[expect(clippy::unused_async, reason = "the other build reads files and signs in")]
+    async fn of_files(_: &Global, _: &TenantArgs) -> Result<Self, Failure> {
+        Err(Failure::input("no bucket is named").hint("set OORT_BUCKET and what else the task definition sets"))
+    }
+
+    fn on_aws(
+        session: &Session,
+        arguments: &TenantArgs,
+        tenant: TenantId,
+        resources: &Resources,
+    ) -> Result<Self, Failure> {
+        let objects = session.objects(&resources.bucket, &resources.prefix)?;
+        let lake = match &resources.table {
+            Some(name) => Some(Lake::shared(
+                session.catalog()?,
+                &name.database,
+                &name.table,
+                resources.table_location(),
+            )),
+            None => None,
+        };
+        let scratch = arguments.on_aws.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        Ok(Self {
+            environment: arguments.environment.environment.clone(),
+            queue: resources.queue_url.as_deref().map(|url| session.queue(url)),
+            notifier: resources.topic_arn.as_deref().map(|arn| session.topic(arn)),
+            leases: Arc::new(ObjectLeases::new(
+                Arc::clone(&objects),
+                Arc::new(WallClock),
+                &run_name(),
+            )),
+            objects,
+            lake,
+            scratch: scratch.join(tenant.as_str()),
+            tells_metrics: true,
+            tenant,
+        })
+    }
+
+    pub fn queue(&self) -> Result<&dyn Queue, Failure> {
+        self.queue
+            .as_deref()
+            .ok_or_else(|| not_named("event queue", "OORT_QUEUE_URL"))
+    }
+
+    pub fn notifier(&self) -> Result<&dyn Notifier, Failure> {
+        self.notifier
+            .as_deref()
+            .ok_or_else(|| not_named("topic", "OORT_TOPIC_ARN"))
+    }
+
+    pub fn lake(&self) -> Result<&Lake, Failure> {
+        self.lake
+            .as_ref()
+            .ok_or_else(|| not_named("Activity table", "OORT_DATABASE and OORT_TABLE"))
+    }
+
+    /// Adds to a metric of the tenant, where somebody makes metrics of what is printed.
+    pub fn count(&self, name: &str, value: u64) {
+        if self.tells_metrics {
+            let at = WallClock.now().as_millisecond();
+            output::line(metric::log_line(
+                &self.environment,
+                self.tenant.as_str(),
+                name,
+                value,
+                at,
+            ));
+        }
     }
 
     /// A fresh folder, removed with the value. What a killed run left is removed by the next of the same role.
@@ -97,16 +167,16 @@ impl Target {
     }
 
     /// The lease of a role, waited for as long as a refresh may take; `None` when it stays taken.
-    pub async fn wait_for_lease(&self, role: &str) -> Result<Option<LeaseGuard>, ports::Error> {
+    pub async fn wait_for_lease(&self, role: &str, stop: &Stop) -> Result<Option<LeaseGuard>, ports::Error> {
         const ATTEMPTS: u32 = 150;
         const PAUSE: Duration = Duration::from_millis(200);
         for _ in 1..ATTEMPTS {
-            if let Some(lease) = self.leases.acquire(role).await? {
+            if let Some(lease) = self.leases.acquire(role, stop).await? {
                 return Ok(Some(lease));
             }
             tokio::time::sleep(PAUSE).await;
         }
-        self.leases.acquire(role).await
+        self.leases.acquire(role, stop).await
     }
 
     /// A new run of a role, with the span of its log lines.
@@ -124,4 +194,8 @@ pub struct Run {
     /// Unique among all runs: files are named by it.
     pub name: String,
     pub span: tracing::Span,
+}
+
+fn not_named(what: &str, variables: &str) -> Failure {
+    Failure::input(format!("no {what} is named")).hint(format!("set {variables}, as a task definition does"))
 }

@@ -8,7 +8,8 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use tokio::process::Command;
 
-use crate::cli::context::{Environment, EnvironmentArgs};
+use crate::cli::context::Environment;
+use crate::cli::task::EnvironmentArgs;
 use crate::cli::{Exit, Failure, Global, Outcome};
 use crate::local::clock::SystemClock;
 use crate::local::twin::TwinSchedule;

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::cli::apply::How;
 use crate::cli::cloud::{Connected, connect};
-use crate::cli::context::{Loaded, run_name};
+use crate::cli::context::Loaded;
+use crate::cli::task::run_name;
 use crate::cli::{Exit, Failure, Global, Outcome, output, plan};
 use crate::deploy::plan::intent::{Intent, WaysOut};
 use crate::deploy::plan::{Plan, Purpose};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 
 use crate::local::is_plain_name;
-use crate::ports::{Error, Kind, LeaseGuard, Leases, Result};
+use crate::ports::stop::Stop;
+use crate::ports::{Error, Held, Kind, LeaseGuard, Leases, Result};
 
 /// The leases of one tenant: `<data>/locks/<tenant>/<role>.lock`.
 #[derive(Debug, Clone)]
@@ -34,9 +35,19 @@ impl LocalLeases {
     }
 }
 
+/// The lock is lost with the file only.
+struct Lock {
+    _file: File,
+}
+
+#[async_trait]
+impl Held for Lock {
+    async fn release(self: Box<Self>) {}
+}
+
 #[async_trait]
 impl Leases for LocalLeases {
-    async fn acquire(&self, role: &str) -> Result<Option<LeaseGuard>> {
+    async fn acquire(&self, role: &str, _: &Stop) -> Result<Option<LeaseGuard>> {
         if !is_plain_name(role) {
             return Err(Error::new(Kind::Invalid, format!("acquire the lease of role `{role}`")));
         }
@@ -50,7 +61,7 @@ impl Leases for LocalLeases {
             .open(&path)
             .map_err(unavailable)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(LeaseGuard(Box::new(file)))),
+            Ok(()) => Ok(Some(LeaseGuard(Box::new(Lock { _file: file })))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
@@ -68,15 +79,21 @@ mod tests {
         let theirs = LocalLeases::open(data.path(), "acme").unwrap();
         let other_tenant = LocalLeases::open(data.path(), "globex").unwrap();
 
-        let held = mine.acquire("detect").await.unwrap();
+        let held = mine.acquire("detect", &Stop::default()).await.unwrap();
         assert!(held.is_some());
-        assert!(mine.acquire("detect").await.unwrap().is_none());
-        assert!(theirs.acquire("detect").await.unwrap().is_none());
-        assert!(theirs.acquire("compact").await.unwrap().is_some());
-        assert!(other_tenant.acquire("detect").await.unwrap().is_some());
+        assert!(mine.acquire("detect", &Stop::default()).await.unwrap().is_none());
+        assert!(theirs.acquire("detect", &Stop::default()).await.unwrap().is_none());
+        assert!(theirs.acquire("compact", &Stop::default()).await.unwrap().is_some());
+        assert!(
+            other_tenant
+                .acquire("detect", &Stop::default())
+                .await
+                .unwrap()
+                .is_some()
+        );
 
         drop(held);
-        assert!(theirs.acquire("detect").await.unwrap().is_some());
+        assert!(theirs.acquire("detect", &Stop::default()).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -84,7 +101,11 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let leases = LocalLeases::open(data.path(), "acme").unwrap();
         for role in ["", "..", "a/b", ".hidden"] {
-            assert_eq!(leases.acquire(role).await.err().unwrap().kind, Kind::Invalid, "{role}");
+            assert_eq!(
+                leases.acquire(role, &Stop::default()).await.err().unwrap().kind,
+                Kind::Invalid,
+                "{role}"
+            );
         }
         assert_eq!(
             LocalLeases::open(data.path(), "../acme").unwrap_err().kind,

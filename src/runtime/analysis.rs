@@ -8,12 +8,12 @@ use crate::lake::objects::{decode, encode};
 use crate::lake::segment;
 use crate::model::event::{Head, Unusable, detail};
 use crate::model::finding::{Finding, finding_id};
+use crate::ports::stop::Stop;
 use crate::ports::{Error, Kind, Notifier, Objects, Precondition, Queue, QueueDepth, Result, Version};
 use crate::runtime::detect::{OktaEvent, RuleSet};
 use crate::runtime::findings;
 use crate::runtime::ingest::Ingest;
 use crate::runtime::notify::{self, Deliveries};
-use crate::runtime::stop::Stop;
 
 const STATE_KEY: &str = "detector/state.json";
 

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use crate::lake::segment;
 use crate::lake::set_aside::{self, SetAside};
 use crate::model::event::{Head, Unusable, check_sound, detail, segment_line};
+use crate::ports::stop::Stop;
 use crate::ports::{Error, Kind, Objects, Queue, Receipt, Result};
-use crate::runtime::stop::Stop;
 
 /// Messages asked for at once.
 const RECEIVE_MESSAGES: usize = 1_000;

@@ -8,4 +8,3 @@ pub mod findings;
 pub mod ingest;
 pub mod notify;
 pub mod refresh;
-pub mod stop;

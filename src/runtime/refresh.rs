@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use crate::lake::{Lake, Rows, commit, segment};
 use crate::model::activity::{Watermark, lower_case};
+use crate::ports::stop::Stop;
 use crate::ports::{Leases, Objects, Queue, Result};
 use crate::runtime::compact::parse;
 use crate::runtime::ingest::Ingest;
-use crate::runtime::stop::Stop;
 
 /// The lease of whoever moves messages from the queue into segments.
 pub const INGEST_LEASE: &str = "ingest";
@@ -77,7 +77,7 @@ impl Refresh<'_> {
 
     /// Takes what waits in the queue, unless a detector is doing just that.
     async fn land(&self, from: Watermark) -> Result<u64> {
-        let Some(_lease) = self.leases.acquire(INGEST_LEASE).await? else {
+        let Some(lease) = self.leases.acquire(INGEST_LEASE, self.stop).await? else {
             return Ok(0);
         };
         let mut ingest = Ingest::open(self.queue, self.objects, self.stop, from.0).await?;
@@ -88,6 +88,7 @@ impl Refresh<'_> {
                 break;
             }
         }
+        lease.release().await;
         Ok(events)
     }
 }

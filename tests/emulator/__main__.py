@@ -54,11 +54,12 @@ def emulator(port):
     import listing
     import metrics
     import operations
+    import queues
     import resources
     import sources
     import templates
 
-    for part in (templates, listing, sources, resources, operations, change_sets, metrics):
+    for part in (templates, listing, sources, resources, operations, change_sets, metrics, queues):
         part.install()
     return control.install(ministack.app.app)
 

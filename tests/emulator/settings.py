@@ -5,6 +5,8 @@ DEFAULTS = {
     "operation_seconds": 0.0,
     # Seconds until a change set is made.
     "change_set_seconds": 0.0,
+    # How far the clock of the queues is ahead.
+    "queue_seconds_ahead": 0.0,
     # Items on a page of any list; 0 for as many as the service gives.
     "page_size": 0,
     # Quotas of an account and region.

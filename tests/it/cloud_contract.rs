@@ -127,7 +127,7 @@ impl Emulated {
         let account = fresh_account();
         let config = Emulator::shared().config(&account).await;
         Self {
-            cloud: aws::Account::of(config),
+            cloud: aws::Session::of(config).account(),
             account,
         }
     }

@@ -5,8 +5,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -25,6 +25,8 @@ pub fn setting(name: &str) -> Option<String> {
 pub struct Emulator {
     child: Child,
     port: u16,
+    /// How far the queues' clock is ahead.
+    ahead: Mutex<Duration>,
 }
 
 impl Emulator {
@@ -58,7 +60,11 @@ impl Emulator {
         let told: Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("the emulator tells no port: {error}: {line:?}"));
         let port = u16::try_from(told["port"].as_u64().unwrap()).unwrap();
-        Self { child, port }
+        Self {
+            child,
+            port,
+            ahead: Mutex::default(),
+        }
     }
 
     pub fn endpoint(&self) -> String {
@@ -116,6 +122,31 @@ impl Emulator {
         );
     }
 
+    /// Puts a message into a queue, past all rules.
+    pub fn send(&self, account: &str, queue: &str, body: &str) {
+        let url = format!("{}/{account}/{queue}", self.endpoint());
+        let request = json!({"QueueUrl": url, "MessageBody": body}).to_string();
+        let answer = aws(self, account, "sqs", "AmazonSQS.SendMessage", &request);
+        assert!(answer.contains(" 200"), "{queue}: {answer}");
+    }
+
+    /// Makes a queue, with attributes as SQS takes them; gives its URL.
+    pub fn make_queue(&self, account: &str, queue: &str, attributes: &Value) -> String {
+        let request = json!({"QueueName": queue, "Attributes": attributes}).to_string();
+        let answer = aws(self, account, "sqs", "AmazonSQS.CreateQueue", &request);
+        assert!(answer.contains(" 200"), "{queue}: {answer}");
+        format!("{}/{account}/{queue}", self.endpoint())
+    }
+
+    /// Makes a bucket.
+    pub fn make_bucket(&self, account: &str, bucket: &str) {
+        let headers = format!("{}\r\n", authorization(account, "s3"));
+        let body = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+                    <LocationConstraint>us-east-2</LocationConstraint></CreateBucketConfiguration>";
+        let answer = self.request("PUT", &format!("/{bucket}"), &headers, body);
+        assert!(answer.contains(" 200"), "{bucket}: {answer}");
+    }
+
     /// Changes an attribute of a queue behind CloudFormation's back.
     pub fn set_queue(&self, account: &str, queue: &str, attribute: &str, value: &str) {
         let url = format!("{}/{account}/{queue}", self.endpoint());
@@ -142,6 +173,13 @@ impl Emulator {
     /// How long an operation on a stack takes at least.
     pub fn operations_take(&self, seconds: f64) {
         self.settings(&json!({"operation_seconds": seconds}));
+    }
+
+    /// The queues' time passes. Of an emulator that others use too, theirs as well.
+    pub fn pass(&self, time: Duration) {
+        let mut ahead = self.ahead.lock().unwrap();
+        *ahead += time;
+        self.settings(&json!({"queue_seconds_ahead": ahead.as_secs_f64()}));
     }
 
     /// See `tests/emulator/settings.py`.
@@ -198,10 +236,14 @@ impl Emulator {
 
     /// One request on a connection of its own; gives all that came back, which is nothing where the emulator cut it off.
     fn post(&self, path: &str, headers: &str, body: &str) -> String {
+        self.request("POST", path, headers, body)
+    }
+
+    fn request(&self, method: &str, path: &str, headers: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let length = body.len();
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n"
         );
         stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
         let mut answer = String::new();
@@ -237,12 +279,15 @@ fn aws(emulator: &Emulator, account: &str, service: &str, target: &str, body: &s
     } else {
         format!("x-amz-target: {target}\r\n")
     };
-    let credential = format!("{account}/20261123/us-east-2/{service}/aws4_request");
-    let headers = format!(
-        "authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0\r\n\
-         content-type: {kind}\r\n{target}"
-    );
+    let authorization = authorization(account, service);
+    let headers = format!("{authorization}\r\ncontent-type: {kind}\r\n{target}");
     emulator.post("/", &headers, body)
+}
+
+/// The header by which the emulator knows an account.
+fn authorization(account: &str, service: &str) -> String {
+    let credential = format!("{account}/20261123/us-east-2/{service}/aws4_request");
+    format!("authorization: AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0")
 }
 
 fn who_am_i(emulator: &Emulator, account: &str) -> String {

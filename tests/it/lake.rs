@@ -41,8 +41,9 @@ impl Table {
         let account = fresh_account();
         let config = Emulator::shared().config(&account).await;
         let bucket = format!("lake-{account}");
-        deploy(&aws::Account::of(config.clone()), &bucket).await;
-        let catalog = aws::catalog::open(&config).unwrap();
+        let session = aws::Session::of(config);
+        deploy(&session.account(), &bucket).await;
+        let catalog = session.catalog().unwrap();
         let location = format!("s3://{bucket}/tenants/acme/activity");
         Self {
             lake: Lake::shared(Arc::clone(&catalog), "oort_logs", "acme_activity", location),

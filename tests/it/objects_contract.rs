@@ -3,16 +3,60 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use oort_streams::aws::Session;
 use oort_streams::local::objects::LocalObjects;
 use oort_streams::ports::{Kind, Objects, Precondition, Version};
 use proptest::prelude::*;
 
+use crate::emulator::{Emulator, fresh_account};
+
 /// Runs every promise of the port, each on an empty store.
-async fn keeps_its_promises<O: Objects>(fresh: impl Fn() -> O) {
-    what_is_written_is_read(&fresh()).await;
-    a_listing_is_in_byte_order_and_paged(&fresh()).await;
-    a_precondition_that_does_not_hold_changes_nothing(&fresh()).await;
-    what_is_no_key_is_refused(&fresh()).await;
+async fn keeps_its_promises(fresh: impl AsyncFn() -> Arc<dyn Objects>) {
+    what_is_written_is_read(&*fresh().await).await;
+    a_listing_is_in_byte_order_and_paged(&*fresh().await).await;
+    a_precondition_that_does_not_hold_changes_nothing(&*fresh().await).await;
+    what_is_no_key_is_refused(&*fresh().await).await;
+    a_long_listing_comes_whole(&*fresh().await).await;
+    of_many_writers_one_wins(&fresh().await).await;
+}
+
+/// More keys than S3 gives in an answer.
+async fn a_long_listing_comes_whole(objects: &dyn Objects) {
+    const KEYS: usize = 1_105;
+    let keys: Vec<String> = (0..KEYS).map(|number| format!("long/{number:05}")).collect();
+    for chunk in keys.chunks(64) {
+        let puts = chunk
+            .iter()
+            .map(|key| objects.put(key, b"x".to_vec(), Precondition::None));
+        futures::future::try_join_all(puts).await.unwrap();
+    }
+    assert_eq!(objects.list("long/", None, 5_000).await.unwrap(), keys);
+    assert_eq!(
+        objects.list("long/", Some(&keys[1_001]), 5_000).await.unwrap(),
+        keys[1_002..]
+    );
+    assert_eq!(objects.list("long/", None, 1_003).await.unwrap().len(), 1_003);
+}
+
+async fn of_many_writers_one_wins(objects: &Arc<dyn Objects>) {
+    for expected in [Precondition::Absent, Precondition::None] {
+        let expected = match expected {
+            Precondition::None => Precondition::Is(put(&**objects, "race", "before").await),
+            absent => absent,
+        };
+        let writers = (0..16).map(|writer| objects.put("race", vec![writer], expected.clone()));
+        let done = futures::future::join_all(writers).await;
+        let won: Vec<_> = done
+            .into_iter()
+            .enumerate()
+            .filter_map(|(writer, done)| Some((writer, done.ok()?)))
+            .collect();
+        let [(writer, version)] = &won[..] else {
+            panic!("{} writers won", won.len());
+        };
+        let stored = objects.get("race").await.unwrap().unwrap();
+        assert_eq!(stored, (vec![u8::try_from(*writer).unwrap()], version.clone()));
+    }
 }
 
 async fn put(objects: &dyn Objects, key: &str, text: &str) -> Version {
@@ -117,11 +161,43 @@ async fn what_is_no_key_is_refused(objects: &dyn Objects) {
 async fn the_embedded_objects_keep_the_promises_of_the_port() {
     let folder = tempfile::tempdir().unwrap();
     let tenants = std::sync::atomic::AtomicU32::new(0);
-    keeps_its_promises(|| {
+    keeps_its_promises(async || {
         let number = tenants.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        LocalObjects::open(folder.path(), &format!("tenant-{number}")).unwrap()
+        Arc::new(LocalObjects::open(folder.path(), &format!("tenant-{number}")).unwrap()) as Arc<dyn Objects>
     })
     .await;
+}
+
+/// A tenant's objects in a bucket of an account of its own.
+async fn in_s3() -> (String, String, Session) {
+    let account = fresh_account();
+    let bucket = format!("objects-{account}");
+    Emulator::shared().make_bucket(&account, &bucket);
+    let session = Session::of(Emulator::shared().config(&account).await);
+    (account, bucket, session)
+}
+
+#[tokio::test]
+async fn s3_keeps_the_promises_of_the_port() {
+    keeps_its_promises(async || {
+        let (_, bucket, session) = in_s3().await;
+        session.objects(&bucket, "tenants/acme").unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tenants_of_a_bucket_do_not_see_each_other() {
+    let (_, bucket, session) = in_s3().await;
+    let acme = session.objects(&bucket, "tenants/acme").unwrap();
+    let other = session.objects(&bucket, "tenants/acme-2").unwrap();
+    put(&*acme, "a/b", "one").await;
+    assert_eq!(other.get("a/b").await.unwrap(), None);
+    assert!(other.list("", None, 10).await.unwrap().is_empty());
+    put(&*other, "a/b", "two").await;
+    assert_eq!(acme.list("", None, 10).await.unwrap(), ["a/b"]);
+    assert_eq!(text(&*acme, "a/b").await.as_deref(), Some("one"));
+    assert!(session.objects(&bucket, "tenants/../x").is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -7,17 +7,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use oort_streams::aws::Session;
 use oort_streams::local::clock::ManualClock;
 use oort_streams::local::queue::{DeadLetter, LocalQueue};
 use oort_streams::local::twin::QueueSettings;
 use oort_streams::ports::{Kind, Message, Queue, QueueDepth, Receipt};
+use serde_json::json;
 use tempfile::TempDir;
+
+use crate::emulator::{Emulator, fresh_account};
 
 mod model;
 
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A millisecond less.
-const ALMOST: Duration = Duration::from_millis(29_999);
 const LIMIT: u32 = 3;
 const SETTINGS: QueueSettings = QueueSettings {
     visibility_timeout: TIMEOUT,
@@ -30,6 +32,9 @@ trait Rig: Send + Sync {
     fn queue(&self) -> &dyn Queue;
     async fn send(&self, bodies: &[&str]);
     async fn pass(&self, time: Duration);
+    /// How much of [`TIMEOUT`] surely has not passed when this has: where receiving itself takes time, not all but a
+    /// millisecond.
+    fn almost(&self) -> Duration;
     /// The bodies in the dead-letter queue.
     async fn dead(&self) -> Vec<String>;
 }
@@ -44,6 +49,7 @@ async fn keeps_its_promises<R: Rig>(fresh: impl AsyncFn() -> R) {
     extending_hides_from_now_on(&fresh().await).await;
     a_message_received_too_often_moves_to_the_dead_letters(&fresh().await).await;
     neighbours_have_fates_of_their_own(&fresh().await).await;
+    large_messages_come_whole(&fresh().await).await;
 }
 
 async fn receive(rig: &dyn Rig, max: usize) -> Vec<Message> {
@@ -89,15 +95,18 @@ async fn an_empty_queue_gives_nothing(rig: &dyn Rig) {
 }
 
 async fn a_message_is_hidden_then_delivered_again(rig: &dyn Rig) {
-    rig.send(&["a", "b", ""]).await;
+    rig.send(&["a", "b", "\u{1f480}\n"]).await;
     assert_eq!(depth(rig).await, (3, 0, 0));
     let first = receive_all(rig).await;
-    assert_eq!((first.len(), bodies(&first)), (3, BTreeSet::from(["", "a", "b"])));
+    assert_eq!(
+        (first.len(), bodies(&first)),
+        (3, BTreeSet::from(["\u{1f480}\n", "a", "b"]))
+    );
     assert!(first.iter().all(|message| message.attempt == 1));
     assert_eq!(depth(rig).await, (0, 3, 0));
-    rig.pass(ALMOST).await;
+    rig.pass(rig.almost()).await;
     assert!(receive(rig, 10).await.is_empty());
-    rig.pass(Duration::from_millis(1)).await;
+    rig.pass(TIMEOUT.saturating_sub(rig.almost())).await;
     let second = receive_all(rig).await;
     assert_eq!(bodies(&second), bodies(&first));
     assert!(second.iter().all(|message| message.attempt == 2));
@@ -144,9 +153,9 @@ async fn extending_hides_from_now_on(rig: &dyn Rig) {
     rig.queue().extend(&receipts(longer), TIMEOUT).await.unwrap();
     rig.queue().extend(&receipts(back), Duration::ZERO).await.unwrap();
     assert_eq!(bodies(&receive_all(rig).await), bodies(back));
-    rig.pass(ALMOST).await;
+    rig.pass(rig.almost()).await;
     assert!(!bodies(&receive_all(rig).await).contains(longer[0].body.as_str()));
-    rig.pass(Duration::from_millis(1)).await;
+    rig.pass(TIMEOUT.saturating_sub(rig.almost())).await;
     assert!(bodies(&receive_all(rig).await).contains(longer[0].body.as_str()));
 }
 
@@ -197,6 +206,19 @@ async fn neighbours_have_fates_of_their_own(rig: &dyn Rig) {
     assert_eq!(depth(rig).await, (0, 0, 0));
 }
 
+/// Messages as large as SQS takes them: events of 256 KB and near 1 MiB, more than one answer can hold.
+async fn large_messages_come_whole(rig: &dyn Rig) {
+    let large: Vec<String> = [300_000, 1_000_000, 700_000, 256 * 1024]
+        .map(|bytes| format!("{bytes}:{}", "e".repeat(bytes)))
+        .to_vec();
+    rig.send(&large.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let received = receive_all(rig).await;
+    assert_eq!(received.len(), large.len());
+    assert_eq!(bodies(&received), large.iter().map(String::as_str).collect());
+    rig.queue().acknowledge(&receipts(&received)).await.unwrap();
+    assert_eq!(depth(rig).await, (0, 0, 0));
+}
+
 struct LocalRig {
     folder: TempDir,
     clock: Arc<ManualClock>,
@@ -238,6 +260,10 @@ impl Rig for LocalRig {
         self.clock.advance(time);
     }
 
+    fn almost(&self) -> Duration {
+        TIMEOUT.saturating_sub(Duration::from_millis(1))
+    }
+
     async fn dead(&self) -> Vec<String> {
         self.queue
             .dead_letters(1_000)
@@ -247,6 +273,64 @@ impl Rig for LocalRig {
             .map(|letter| letter.body)
             .collect()
     }
+}
+
+/// The AWS adapter on an emulator whose time is moved on by hand.
+struct SqsRig {
+    emulator: Arc<Emulator>,
+    account: String,
+    queue: Arc<dyn Queue>,
+    dead: Arc<dyn Queue>,
+}
+
+impl SqsRig {
+    async fn fresh(emulator: &Arc<Emulator>) -> Self {
+        let account = fresh_account();
+        let dead = emulator.make_queue(&account, "dead", &json!({}));
+        let target = format!("arn:aws:sqs:us-east-2:{account}:dead");
+        let redrive = json!({"deadLetterTargetArn": target, "maxReceiveCount": LIMIT}).to_string();
+        let attributes = json!({"VisibilityTimeout": TIMEOUT.as_secs().to_string(), "RedrivePolicy": redrive});
+        let url = emulator.make_queue(&account, "events", &attributes);
+        let session = Session::of(emulator.config(&account).await);
+        Self {
+            emulator: Arc::clone(emulator),
+            account,
+            queue: session.queue(&url),
+            dead: session.queue(&dead),
+        }
+    }
+}
+
+#[async_trait]
+impl Rig for SqsRig {
+    fn queue(&self) -> &dyn Queue {
+        &*self.queue
+    }
+
+    async fn send(&self, bodies: &[&str]) {
+        for body in bodies {
+            self.emulator.send(&self.account, "events", body);
+        }
+    }
+
+    async fn pass(&self, time: Duration) {
+        self.emulator.pass(time);
+    }
+
+    fn almost(&self) -> Duration {
+        TIMEOUT / 3
+    }
+
+    async fn dead(&self) -> Vec<String> {
+        let letters = self.dead.receive(10).await.unwrap();
+        letters.into_iter().map(|letter| letter.body).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sqs_keeps_the_promises_of_the_port() {
+    let emulator = Arc::new(Emulator::start());
+    keeps_its_promises(async || SqsRig::fresh(&emulator).await).await;
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
 
-use crate::aws::Account;
+use crate::aws::{Account, Session};
 
 /// What the account says to one request.
 #[derive(Debug, Clone)]
@@ -109,7 +109,8 @@ fn scripted(answers: impl IntoIterator<Item = Answer>, credentials: SharedCreden
         .http_client(script.clone())
         .build();
     let region = aws_config::Region::from_static("us-east-2");
-    (Account::new(config, region, None), script)
+    let config = config.into_builder().region(region).build();
+    (Session { config, named: None }.account(), script)
 }
 
 #[derive(Debug)]

@@ -1,0 +1,127 @@
+//! What a task is told: its tenant, where that tenant's data is, and its rules.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::{Failure, Global};
+use crate::model::resources::{Resources, TableName};
+use crate::runtime::detect::{RuleFile, RuleSet, shipped};
+
+/// Which environment a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct EnvironmentArgs {
+    /// The environment, a folder under `environments/`.
+    #[arg(long, short, env = "OORT_ENVIRONMENT", default_value = "local")]
+    pub environment: String,
+}
+
+/// Which tenant a command works on.
+#[derive(Debug, Clone, Args)]
+pub struct TenantArgs {
+    #[command(flatten)]
+    pub environment: EnvironmentArgs,
+    /// The tenant; may be left out where the environment has one only.
+    #[arg(long, short, env = "OORT_TENANT")]
+    pub tenant: Option<String>,
+    #[command(flatten)]
+    pub on_aws: OnAwsArgs,
+}
+
+/// Where a tenant's data is in AWS. Where a bucket is named, no file of the project is read.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "As a task definition sets it")]
+pub struct OnAwsArgs {
+    /// The environment's data bucket.
+    #[arg(long, env = "OORT_BUCKET", value_name = "NAME")]
+    bucket: Option<String>,
+    /// Where the tenant's objects are in the bucket.
+    #[arg(long, env = "OORT_PREFIX", value_name = "KEY", requires = "bucket")]
+    prefix: Option<String>,
+    /// The tenant's event queue.
+    #[arg(long, env = "OORT_QUEUE_URL", value_name = "URL", requires = "bucket")]
+    queue_url: Option<String>,
+    /// The topic of the tenant's notifications.
+    #[arg(long, env = "OORT_TOPIC_ARN", value_name = "ARN", requires = "bucket")]
+    topic_arn: Option<String>,
+    /// The Glue database of the tenant's Activity table.
+    #[arg(long, env = "OORT_DATABASE", value_name = "NAME", requires = "table")]
+    database: Option<String>,
+    /// The tenant's Activity table.
+    #[arg(long, env = "OORT_TABLE", value_name = "NAME", requires = "database")]
+    table: Option<String>,
+    /// A folder for rows that are sorted; its use is about a third of the events' size.
+    #[arg(long, env = "OORT_SCRATCH", value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+}
+
+impl OnAwsArgs {
+    /// What they name; `None` without a bucket.
+    pub fn resources(&self) -> Option<Resources> {
+        Some(Resources {
+            bucket: self.bucket.clone()?,
+            prefix: self.prefix.clone().unwrap_or_default(),
+            queue_url: self.queue_url.clone(),
+            topic_arn: self.topic_arn.clone(),
+            table: self
+                .database
+                .clone()
+                .zip(self.table.clone())
+                .map(|(database, table)| TableName { database, table }),
+        })
+    }
+}
+
+/// Which rules a command runs.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DetectionArgs {
+    /// A folder of Sigma rules to run instead of `detections/` or, without that folder, of the built-in rules.
+    #[arg(long, env = "OORT_DETECTIONS", value_name = "DIR")]
+    pub detections: Option<PathBuf>,
+}
+
+impl DetectionArgs {
+    /// Loads the rules and warns of what a person should know about them.
+    pub fn load(&self, global: &Global) -> Result<RuleSet, Failure> {
+        let shipped_folder = global.root.join("detections");
+        let files = match &self.detections {
+            Some(folder) => rule_files(folder)?,
+            None if shipped_folder.is_dir() => rule_files(&shipped_folder)?,
+            None => shipped::shipped(),
+        };
+        let rules = RuleSet::load(&files).map_err(Failure::input)?;
+        for warning in rules.warnings() {
+            tracing::warn!("{warning}");
+        }
+        Ok(rules)
+    }
+}
+
+/// Every `.yml` and `.yaml` file of a folder, in order.
+fn rule_files(folder: &Path) -> Result<Vec<RuleFile>, Failure> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Failure::input(format!("cannot read {}: {error}", path.display()))
+            .hint("name a folder of Sigma rules with --detections")
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+        let path = entry.map_err(|error| failed(folder, error))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yml" || extension == "yaml")
+        {
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+            files.push(RuleFile {
+                path: path.display().to_string(),
+                text,
+            });
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the front door for the names of runs")]
+pub fn run_name() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
