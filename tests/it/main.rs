@@ -11,6 +11,7 @@ mod emulator;
 mod environments;
 mod isolation;
 mod lake;
+mod lease_contract;
 mod objects_contract;
 mod onboarding;
 mod queue_contract;
