@@ -22,6 +22,18 @@ pub fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// A Python that has the emulator, and others who read what is in it.
+pub fn python() -> PathBuf {
+    let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/emulator/bin/python");
+    let python = setting("OORT_TEST_PYTHON").map_or_else(usual, PathBuf::from);
+    assert!(
+        python.exists(),
+        "{} is missing: run make test once: it installs the emulator",
+        python.display()
+    );
+    python
+}
+
 pub struct Emulator {
     child: Child,
     port: u16,
@@ -38,15 +50,8 @@ impl Emulator {
 
     /// One for this test alone.
     pub fn start() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = setting("OORT_TEST_PYTHON").map_or_else(|| root.join("target/emulator/bin/python"), PathBuf::from);
-        assert!(
-            python.exists(),
-            "{} is missing: run make test once: it installs the emulator",
-            python.display()
-        );
-        let mut child = Command::new(python)
-            .arg(root.join("tests/emulator"))
+        let mut child = Command::new(python())
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator"))
             .args(["--port", "0"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -108,10 +113,44 @@ impl Emulator {
 
     /// Okta sends an event's detail, which is dropped in silence unless a bus takes it.
     pub fn put_partner_event(&self, source: &str, detail: &Value) {
-        self.ask(
-            "put-partner-events",
-            &json!({"source": source, "events": [{"detail": detail}]}),
+        self.put_partner_events(source, std::slice::from_ref(detail));
+    }
+
+    /// The same of many.
+    pub fn put_partner_events(&self, source: &str, details: &[Value]) {
+        for batch in details.chunks(100) {
+            let events: Vec<Value> = batch.iter().map(|detail| json!({"detail": detail})).collect();
+            self.ask("put-partner-events", &json!({"source": source, "events": events}));
+        }
+    }
+
+    /// What ECS answers.
+    pub fn ecs(&self, account: &str, call: &str, request: &Value) -> Value {
+        let target = format!("AmazonEC2ContainerServiceV20141113.{call}");
+        body(&aws(self, account, "ecs", &target, &request.to_string()))
+    }
+
+    /// Has a queue hear of what is published to a topic.
+    pub fn subscribe(&self, account: &str, topic: &str, queue: &str) {
+        let request = format!(
+            "Action=Subscribe&Version=2010-03-31&Protocol=sqs&TopicArn=arn:aws:sns:us-east-2:{account}:{topic}\
+             &Endpoint=arn:aws:sqs:us-east-2:{account}:{queue}"
         );
+        let answer = aws(self, account, "sns", "", &request);
+        assert!(answer.contains(" 200"), "{topic}: {answer}");
+    }
+
+    /// Takes every message of a queue.
+    pub fn messages(&self, account: &str, url: &str) -> Vec<Value> {
+        let mut all = Vec::new();
+        loop {
+            let request = json!({"QueueUrl": url, "MaxNumberOfMessages": 10}).to_string();
+            let answer = body(&aws(self, account, "sqs", "AmazonSQS.ReceiveMessage", &request));
+            match answer["Messages"].as_array() {
+                Some(messages) if !messages.is_empty() => all.extend(messages.iter().cloned()),
+                _ => return all,
+            }
+        }
     }
 
     /// AWS measures something now.
@@ -282,6 +321,15 @@ fn aws(emulator: &Emulator, account: &str, service: &str, target: &str, body: &s
     let authorization = authorization(account, service);
     let headers = format!("{authorization}\r\ncontent-type: {kind}\r\n{target}");
     emulator.post("/", &headers, body)
+}
+
+/// The JSON of an answer.
+fn body(answer: &str) -> Value {
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    assert!(head.contains(" 200"), "{answer}");
+    serde_json::from_str(body).unwrap()
 }
 
 /// The header by which the emulator knows an account.

@@ -1,12 +1,15 @@
 //! What the stacks launch: the container of a rendered task definition, with its command and its environment.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use oort_streams::model::resources::Resources;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::emulator::{PRODUCTION, STAGING};
+use crate::emulator::{PRODUCTION, STAGING, python};
 use crate::rendered;
+use crate::rollout::Rollout;
 
 const REGION: &str = "us-east-2";
 
@@ -56,4 +59,153 @@ fn a_task_is_told_the_names_that_follow_from_its_tenant() {
             assert_eq!(told.get(name).map(String::as_str), Some(value), "{name}");
         }
     }
+}
+
+impl Task {
+    /// The task that ECS has been told of. Nothing of it is known but what ECS answers.
+    fn deployed(rollout: &Rollout, account: &str, family: &str) -> Self {
+        let answer = rollout
+            .emulator
+            .ecs(account, "DescribeTaskDefinition", &json!({"taskDefinition": family}));
+        let container = &answer["taskDefinition"]["containerDefinitions"][0];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let variables = container["environment"].as_array().unwrap().iter();
+        Self {
+            command: container["command"].as_array().unwrap().iter().map(text).collect(),
+            environment: variables.map(|one| (text(&one["name"]), text(&one["value"]))).collect(),
+        }
+    }
+
+    /// Runs it as Fargate would: with its command and variables, what Fargate adds to sign in, and a folder to write to.
+    fn run(&self, rollout: &Rollout, account: &str, scratch: &Path) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_oort"))
+            .args(&self.command)
+            .env_clear()
+            .envs(&self.environment)
+            .envs(rollout.emulator.environment(account))
+            .env("OORT_SCRATCH", scratch)
+            .current_dir(scratch)
+            .output()
+            .unwrap();
+        let (out, err) = (
+            String::from_utf8(output.stdout).unwrap(),
+            String::from_utf8(output.stderr).unwrap(),
+        );
+        assert!(
+            output.status.success(),
+            "{:?}: {}\n{out}\n{err}",
+            self.command,
+            output.status
+        );
+        // Metrics come as lines of their own before the report.
+        let (metrics, report) = out.split_at(out.find("\n{\n").map_or(0, |at| at + 1));
+        let mut report: Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {out}"));
+        report["metrics"] = metrics
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .collect();
+        report
+    }
+}
+
+/// The events of a sample, as Okta would send them.
+fn sample(rollout: &Rollout, events: &str) -> Vec<Value> {
+    let told = rollout.expect(
+        0,
+        STAGING,
+        &["sample", "--users", "40", "--days", "3", "--events", events],
+    );
+    let lines = told
+        .out
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines
+        .map(|event| event.get("detail").cloned().unwrap_or(event))
+        .collect()
+}
+
+#[test]
+fn what_was_deployed_takes_events_to_findings_and_activity() {
+    let rollout = Rollout::deployed();
+    let emulator = &rollout.emulator;
+    let heard = emulator.make_queue(STAGING, "soc", &json!({}));
+    emulator.subscribe(STAGING, "oort-staging-acme-findings", "soc");
+
+    let events = sample(&rollout, "600");
+    emulator.put_partner_events("aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging", &events);
+    let scratch = tempfile::tempdir().unwrap();
+    let detector = Task::deployed(&rollout, STAGING, "oort-staging-acme-detector");
+    let report = detector.run(&rollout, STAGING, scratch.path());
+    let number = |report: &Value, name: &str| report[name].as_u64().unwrap_or_else(|| panic!("{name}: {report}"));
+    assert_eq!(
+        number(&report, "landed") + number(&report, "set_aside"),
+        events.len() as u64,
+        "{report}"
+    );
+    assert_eq!(report["queue"], json!({"visible": 0, "in_flight": 0, "dead": 0}));
+    let found = number(&report, "new_findings");
+    assert!(found > 0 && number(&report, "notified") == found, "{report}");
+    let told = emulator.messages(STAGING, &heard);
+    assert_eq!(told.len() as u64, found, "every finding reaches the subscription once");
+    // The same again changes nothing.
+    let again = detector.run(&rollout, STAGING, scratch.path());
+    assert_eq!((number(&again, "landed"), number(&again, "notified")), (0, 0));
+
+    let compactor = Task::deployed(&rollout, STAGING, "oort-staging-acme-compactor");
+    let report = compactor.run(&rollout, STAGING, scratch.path());
+    let rows = number(&report, "added");
+    assert!(rows > number(&report, "events"), "{report}");
+    assert_eq!(report["metrics"][0]["CompactorRuns"], 1);
+    assert_eq!(number(&compactor.run(&rollout, STAGING, scratch.path()), "added"), 0);
+
+    let user = events
+        .iter()
+        .find_map(|event| event["actor"]["alternateId"].as_str())
+        .unwrap();
+    let activity = rollout.expect(
+        0,
+        STAGING,
+        &[
+            "activity", "-e", "staging", "-t", "acme", "--user", user, "--format", "json",
+        ],
+    );
+    let activity: Vec<Value> = serde_json::from_str(&activity.out).unwrap();
+    assert!(!activity.is_empty(), "{user} has no activity");
+
+    let others = others_read(&rollout, "oort_staging_logs", "acme_activity");
+    assert_eq!(
+        (number(&others, "rows"), number(&others, "rows_by_duckdb")),
+        (rows, rows)
+    );
+    assert_eq!(
+        (&others["format_version"], &others["partition"], &others["sort_order"]),
+        (&json!(2), &json!(["day:2"]), &json!([1, 2, 3]))
+    );
+    assert_eq!(others["has_bounds"], true);
+    assert!(
+        number(&others, "files_of_newest_day") < number(&others, "files"),
+        "a day is found without reading the others: {others}"
+    );
+    assert_eq!(
+        rollout
+            .run(
+                STAGING,
+                &["findings", "-e", "staging", "-t", "initech", "--format", "json"]
+            )
+            .out
+            .trim(),
+        "[]"
+    );
+}
+
+/// What Iceberg's own reader and DuckDB make of a table.
+fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
+    let output = Command::new(python())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers.py"))
+        .args([database, table])
+        .envs(rollout.emulator.environment(STAGING))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
 }
