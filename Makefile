@@ -17,6 +17,7 @@ demo:
 test: $(PYTHON_TOOLS) $(EMULATOR)/.installed
 	$(EMULATOR)/bin/python tests/emulator/selftest.py
 	$(CARGO) test --locked
+	$(VENV)/bin/hadolint Dockerfile
 	$(VENV)/bin/python tests/resource_types.py
 	$(VENV)/bin/python tests/schemas.py target/debug/oort
 	$(OORT) render --check

@@ -5,6 +5,7 @@
 
 mod lists;
 mod messages;
+mod queue;
 mod requests;
 mod script;
 mod stacks;

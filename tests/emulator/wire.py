@@ -7,7 +7,8 @@ import answers
 
 # {operation?, service?, account?, stack?, times, skip?, status?, code?, message?, latency_ms?, drop?, after?}: the next
 # `times` matching calls, behind the first `skip` of them, are late by `latency_ms`, and then refused with `status`, `code`
-# and `message`, or cut off (`drop`). With `after` the work is done first, and what was only to be done is cut off.
+# and `message`, or cut off (`drop`), or answered in half (`half`). With `after` the work is done first, and what was only to
+# be done is cut off.
 FAULTS = []
 # Peer -> the writer of its connection.
 CONNECTIONS = {}
@@ -85,6 +86,19 @@ async def discard(_message):
     """Where an answer goes that nobody gets."""
 
 
+def half_of(send):
+    """Lets the head of an answer through and half of its body."""
+
+    async def begin(message):
+        if message["type"] == "http.response.body":
+            body = message.get("body", b"")
+            message = {**message, "body": body[: len(body) // 2], "more_body": True}
+        await send(message)
+        await asyncio.sleep(0.05)
+
+    return begin
+
+
 async def meet(call, fault, work, send):
     """Does what a fault says; `work` carries the call out and answers through what it is given."""
     is_refused = "status" in fault or "code" in fault
@@ -92,7 +106,10 @@ async def meet(call, fault, work, send):
         await work(discard)
     if fault.get("latency_ms"):
         await asyncio.sleep(fault["latency_ms"] / 1000)
-    if fault.get("drop") or (fault.get("after") and not is_refused):
+    if fault.get("half"):
+        await work(half_of(send))
+        CONNECTIONS[call.peer].transport.abort()
+    elif fault.get("drop") or (fault.get("after") and not is_refused):
         CONNECTIONS[call.peer].transport.abort()
     elif is_refused:
         code, message = fault.get("code", "InternalFailure"), fault.get("message", "")

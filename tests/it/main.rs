@@ -25,6 +25,7 @@ mod rollout_in_memory;
 mod rollout_properties;
 mod rollout_watch;
 mod schedules;
+mod service_faults;
 mod simulation;
 mod tasks;
 mod whole_way;

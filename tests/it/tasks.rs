@@ -198,7 +198,7 @@ fn what_was_deployed_takes_events_to_findings_and_activity() {
     );
 }
 
-/// What Iceberg's own reader and DuckDB make of a table.
+/// What Iceberg's own reader and `DuckDB` make of a table.
 fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
     let output = Command::new(python())
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers.py"))

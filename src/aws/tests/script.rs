@@ -83,6 +83,12 @@ pub fn account(answers: impl IntoIterator<Item = Answer>) -> (Account, Script) {
     scripted(answers, SharedCredentialsProvider::new(signed_in()))
 }
 
+/// A task's session in which these answers are given one after the other.
+pub fn session(answers: impl IntoIterator<Item = Answer>) -> (Session, Script) {
+    let (config, script) = config(answers, SharedCredentialsProvider::new(signed_in()));
+    (Session { config, named: None }, script)
+}
+
 /// Who finds no credentials, or none in time.
 pub fn account_of(error: fn() -> CredentialsError) -> Account {
     scripted([], SharedCredentialsProvider::new(NoCredentials(error))).0
@@ -99,6 +105,11 @@ pub fn signed_in() -> Credentials {
 }
 
 fn scripted(answers: impl IntoIterator<Item = Answer>, credentials: SharedCredentialsProvider) -> (Account, Script) {
+    let (config, script) = config(answers, credentials);
+    (Session { config, named: None }.account(), script)
+}
+
+fn config(answers: impl IntoIterator<Item = Answer>, credentials: SharedCredentialsProvider) -> (SdkConfig, Script) {
     let script = Script(Arc::new(Shared {
         answers: Mutex::new(answers.into_iter().collect()),
         requests: Mutex::default(),
@@ -107,10 +118,9 @@ fn scripted(answers: impl IntoIterator<Item = Answer>, credentials: SharedCreden
         .behavior_version(BehaviorVersion::v2026_01_12())
         .credentials_provider(credentials)
         .http_client(script.clone())
+        .region(aws_config::Region::from_static("us-east-2"))
         .build();
-    let region = aws_config::Region::from_static("us-east-2");
-    let config = config.into_builder().region(region).build();
-    (Session { config, named: None }.account(), script)
+    (config, script)
 }
 
 #[derive(Debug)]
