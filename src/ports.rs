@@ -116,6 +116,26 @@ pub trait Queue: Send + Sync {
     async fn depth(&self) -> Result<QueueDepth>;
 }
 
+/// A message that no run could take, or that the rule could not deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub body: String,
+    pub receipt: Receipt,
+    /// How often it was received; 0 where that is not known.
+    pub attempts: u32,
+    /// What the rule said that could not deliver it.
+    pub undelivered: Option<String>,
+}
+
+/// The dead letters of the tenant's event queue.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
+    /// Up to `max` of them; an empty list when there are none. They may be missing from another list for a while.
+    async fn letters(&self, max: usize) -> Result<Vec<DeadLetter>>;
+    /// Puts them back into the event queue, and only then takes them out of the dead letters.
+    async fn redrive(&self, letters: &[DeadLetter]) -> Result<()>;
+}
+
 /// What must be true of the stored object for a write to happen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {

@@ -45,7 +45,7 @@ use crate::aws::objects::S3Objects;
 use crate::aws::queue::SqsQueue;
 use crate::aws::topic::SnsTopic;
 use crate::model::name::Region;
-use crate::ports::{Notifier, Objects, Queue, Result};
+use crate::ports::{DeadLetters, Notifier, Objects, Queue, Result};
 
 /// Calls of a task's adapters before a failure is told.
 const ATTEMPTS: u32 = 5;
@@ -107,6 +107,11 @@ impl Session {
     }
 
     pub fn queue(&self, url: &str) -> Arc<dyn Queue> {
+        Arc::new(SqsQueue::open(&self.for_tasks(), url))
+    }
+
+    /// The dead letters of the event queue with this URL.
+    pub fn dead_letters(&self, url: &str) -> Arc<dyn DeadLetters> {
         Arc::new(SqsQueue::open(&self.for_tasks(), url))
     }
 

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::aws::error::{from_sdk, required, unusable};
 use crate::aws::jitter::jittered;
-use crate::ports::{Message, Queue, QueueDepth, Receipt, Result};
+use crate::ports::{DeadLetter, DeadLetters, Message, Queue, QueueDepth, Receipt, Result};
 
 /// Entries of a batch. Source: SQS's quotas.
 const BATCH: usize = 10;
@@ -45,7 +45,7 @@ impl SqsQueue {
         }
     }
 
-    async fn receive_batch(&self, max: usize) -> Result<Vec<Message>> {
+    async fn receive_batch(&self, max: usize) -> Result<Vec<SqsMessage>> {
         const OP: &str = "sqs:ReceiveMessage";
         let answer = self
             .client
@@ -54,10 +54,63 @@ impl SqsQueue {
             .max_number_of_messages(i32::try_from(max.min(BATCH)).unwrap_or(1))
             .wait_time_seconds(POLL_SECONDS)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_attribute_names("All")
             .send()
             .await;
-        let answer = answer.map_err(|error| from_sdk(OP, &error))?;
-        answer.messages.unwrap_or_default().into_iter().map(message).collect()
+        Ok(answer
+            .map_err(|error| from_sdk(OP, &error))?
+            .messages
+            .unwrap_or_default())
+    }
+
+    /// Up to `max` messages, as SQS gives them.
+    async fn receive_all(&self, max: usize) -> Result<Vec<SqsMessage>> {
+        let mut all: Vec<SqsMessage> = Vec::new();
+        while all.len() < max {
+            let left = max - all.len();
+            let calls = left.div_ceil(BATCH).min(AT_ONCE);
+            let batches = (0..calls).map(|call| self.receive_batch((left - call * BATCH).min(BATCH)));
+            // All are awaited, also beside a failure: what one of them took would be hidden and in nobody's hands.
+            let batches = futures::future::join_all(batches).await;
+            let (mut is_drained, mut first) = (false, None);
+            for batch in batches {
+                match batch {
+                    Ok(batch) => {
+                        is_drained |= batch.is_empty();
+                        all.extend(batch);
+                    }
+                    Err(error) => first = first.or(Some(error)),
+                }
+            }
+            match first {
+                Some(error) if all.is_empty() => return Err(error),
+                Some(_) => break,
+                None if is_drained => break,
+                None => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// The queue of this one's dead letters; `None` when it has none.
+    async fn dead_letter_queue(&self) -> Result<Option<Self>> {
+        let redrive = QueueAttributeName::RedrivePolicy;
+        let own = self.attributes(&self.url, std::slice::from_ref(&redrive)).await?;
+        let url = own
+            .all
+            .get(&redrive)
+            .and_then(|policy| dead_letter_url(&self.url, policy));
+        Ok(url.map(|url| Self {
+            client: self.client.clone(),
+            url,
+        }))
+    }
+
+    async fn send(&self, body: &str) -> Result<()> {
+        let request = self.client.send_message().queue_url(&self.url).message_body(body);
+        let answer = request.send().await;
+        answer.map_err(|error| from_sdk(format!("sqs:SendMessage {}", self.url), &error))?;
+        Ok(())
     }
 
     async fn delete_batch(&self, receipts: &[Receipt]) -> Result<()> {
@@ -196,31 +249,7 @@ impl Batch {
 #[async_trait]
 impl Queue for SqsQueue {
     async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        let mut all: Vec<Message> = Vec::new();
-        while all.len() < max {
-            let left = max - all.len();
-            let calls = left.div_ceil(BATCH).min(AT_ONCE);
-            let batches = (0..calls).map(|call| self.receive_batch((left - call * BATCH).min(BATCH)));
-            // All are awaited, also beside a failure: what one of them took would be hidden and in nobody's hands.
-            let batches = futures::future::join_all(batches).await;
-            let (mut is_drained, mut first) = (false, None);
-            for batch in batches {
-                match batch {
-                    Ok(batch) => {
-                        is_drained |= batch.is_empty();
-                        all.extend(batch);
-                    }
-                    Err(error) => first = first.or(Some(error)),
-                }
-            }
-            match first {
-                Some(error) if all.is_empty() => return Err(error),
-                Some(_) => break,
-                None if is_drained => break,
-                None => {}
-            }
-        }
-        Ok(all)
+        self.receive_all(max).await?.into_iter().map(message).collect()
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<()> {
@@ -261,6 +290,48 @@ impl Queue for SqsQueue {
             in_flight: own.count(&in_flight)?,
             dead,
         })
+    }
+}
+
+/// What `EventBridge` adds to an event that it could not deliver. Source: its documentation of dead-letter queues.
+fn undelivered(message: &SqsMessage) -> Option<String> {
+    let said = |name: &str| message.message_attributes()?.get(name)?.string_value();
+    let code = said("ERROR_CODE")?;
+    Some(match said("ERROR_MESSAGE") {
+        Some(why) => format!("{code}: {why}"),
+        None => code.to_owned(),
+    })
+}
+
+#[async_trait]
+impl DeadLetters for SqsQueue {
+    async fn letters(&self, max: usize) -> Result<Vec<DeadLetter>> {
+        let Some(dead) = self.dead_letter_queue().await? else {
+            return Ok(Vec::new());
+        };
+        let letter = |found: SqsMessage| {
+            let undelivered = undelivered(&found);
+            let Message { body, receipt, attempt } = message(found)?;
+            Ok(DeadLetter {
+                body,
+                receipt,
+                attempts: attempt,
+                undelivered,
+            })
+        };
+        dead.receive_all(max).await?.into_iter().map(letter).collect()
+    }
+
+    async fn redrive(&self, letters: &[DeadLetter]) -> Result<()> {
+        let Some(dead) = self.dead_letter_queue().await? else {
+            return Ok(());
+        };
+        for group in letters.chunks(AT_ONCE) {
+            try_join_all(group.iter().map(|letter| self.send(&letter.body))).await?;
+            let receipts: Vec<Receipt> = group.iter().map(|letter| letter.receipt.clone()).collect();
+            dead.acknowledge(&receipts).await?;
+        }
+        Ok(())
     }
 }
 

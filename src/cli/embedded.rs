@@ -16,7 +16,7 @@ use crate::local::objects::LocalObjects;
 use crate::local::queue::LocalQueue;
 use crate::local::topic::LocalTopic;
 use crate::local::twin::TwinStack;
-use crate::ports::{Clock, Queue};
+use crate::ports::{Clock, DeadLetters, Queue};
 
 /// A tenant on the embedded target, with what only that has.
 pub struct Embedded {
@@ -55,6 +55,7 @@ impl Embedded {
             target: Target {
                 environment: arguments.environment.environment.clone(),
                 queue: Some(Arc::clone(&queue) as Arc<dyn Queue>),
+                dead_letters: Some(Arc::clone(&queue) as Arc<dyn DeadLetters>),
                 objects: Arc::new(LocalObjects::open(data, tenant.as_str())?),
                 notifier: Some(Arc::new(LocalTopic::open(data, &twin.subscriptions, clock).await?)),
                 leases: Arc::new(LocalLeases::open(data, tenant.as_str())?),

@@ -6,7 +6,9 @@ mod compact;
 mod detect;
 mod findings;
 mod output;
+mod redrive;
 mod refresh;
+mod replay;
 mod stop;
 mod target;
 mod task;
@@ -112,6 +114,8 @@ enum Command {
     Refresh(refresh::Refresh),
     Activity(activity::Activity),
     Findings(findings::Findings),
+    Redrive(redrive::Redrive),
+    Replay(replay::Replay),
 }
 
 /// How a command ends.
@@ -250,6 +254,8 @@ impl Command {
             Self::Refresh(verb) => verb.run(global).await,
             Self::Activity(verb) => verb.run(global).await,
             Self::Findings(verb) => verb.run(global).await,
+            Self::Redrive(verb) => verb.run(global).await,
+            Self::Replay(verb) => verb.run(global).await,
         }
     }
 

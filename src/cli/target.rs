@@ -22,7 +22,7 @@ use crate::model::metric;
 use crate::model::name::TenantId;
 use crate::model::resources::Resources;
 use crate::ports::stop::Stop;
-use crate::ports::{self, Clock, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
+use crate::ports::{self, Clock, DeadLetters, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
 use crate::telemetry;
 
 /// One tenant and the adapters that its commands work with. A task has those that its environment names.
@@ -30,6 +30,7 @@ pub struct Target {
     pub environment: String,
     pub tenant: TenantId,
     pub queue: Option<Arc<dyn Queue>>,
+    pub dead_letters: Option<Arc<dyn DeadLetters>>,
     pub objects: Arc<dyn Objects>,
     pub notifier: Option<Arc<dyn Notifier>>,
     pub leases: Arc<dyn Leases>,
@@ -106,6 +107,7 @@ impl Target {
         Ok(Self {
             environment: arguments.environment.environment.clone(),
             queue: resources.queue_url.as_deref().map(|url| session.queue(url)),
+            dead_letters: resources.queue_url.as_deref().map(|url| session.dead_letters(url)),
             notifier: resources.topic_arn.as_deref().map(|arn| session.topic(arn)),
             leases: Arc::new(ObjectLeases::new(
                 Arc::clone(&objects),
@@ -124,6 +126,11 @@ impl Target {
         self.queue
             .as_deref()
             .ok_or_else(|| not_named("event queue", "OORT_QUEUE_URL"))
+    }
+
+    pub fn dead_letters(&self) -> Result<&dyn DeadLetters, Failure> {
+        let dead = self.dead_letters.as_deref();
+        dead.ok_or_else(|| not_named("event queue", "OORT_QUEUE_URL"))
     }
 
     pub fn notifier(&self) -> Result<&dyn Notifier, Failure> {

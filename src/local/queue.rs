@@ -15,7 +15,7 @@ use crate::local::chunk::{self, Chunk, Unpacker};
 use crate::local::runs::{self, Run};
 use crate::local::twin::QueueSettings;
 use crate::local::{is_plain_name, sqlite};
-use crate::ports::{Clock, Error, Kind, Message, Queue, QueueDepth, Receipt, Result};
+use crate::ports::{Clock, DeadLetter, DeadLetters, Error, Kind, Message, Queue, QueueDepth, Receipt, Result};
 
 // AUTOINCREMENT: the id of a chunk is never used again, so that an old receipt cannot name a new message.
 const SCHEMA: &str = "
@@ -82,14 +82,6 @@ pub struct LocalQueue {
     clock: Arc<dyn Clock>,
 }
 
-/// A message that was received too often.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeadLetter {
-    pub body: String,
-    /// How often it was received.
-    pub attempts: u32,
-}
-
 /// What one transaction of a receive did.
 #[derive(Default)]
 struct Taken {
@@ -131,19 +123,6 @@ impl LocalQueue {
             insert(&mut change, chunk, now).await.map_err(sqlite::failed(op()))?;
         }
         change.commit().await.map_err(sqlite::failed(op()))
-    }
-
-    /// Up to `limit` messages of the dead-letter queue, oldest first.
-    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>> {
-        let rows: Vec<(String, u32)> = sqlx::query_as("SELECT body, attempts FROM dead ORDER BY id LIMIT ?")
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await
-            .map_err(sqlite::failed(format!("read the dead letters of {}", self.name)))?;
-        Ok(rows
-            .into_iter()
-            .map(|(body, attempts)| DeadLetter { body, attempts })
-            .collect())
     }
 
     fn now(&self) -> i64 {
@@ -240,6 +219,38 @@ impl Taken {
             attempt: run.attempt,
         });
         self.messages.extend(messages);
+    }
+}
+
+#[async_trait]
+impl DeadLetters for LocalQueue {
+    /// The oldest first.
+    async fn letters(&self, max: usize) -> Result<Vec<DeadLetter>> {
+        let rows: Vec<(i64, String, u32)> = sqlx::query_as("SELECT id, body, attempts FROM dead ORDER BY id LIMIT ?")
+            .bind(i64::try_from(max).unwrap_or(i64::MAX))
+            .fetch_all(&self.pool)
+            .await
+            .map_err(sqlite::failed(format!("read the dead letters of {}", self.name)))?;
+        let letter = |(id, body, attempts): (i64, String, u32)| DeadLetter {
+            body,
+            receipt: Receipt(id.to_string()),
+            attempts,
+            undelivered: None,
+        };
+        Ok(rows.into_iter().map(letter).collect())
+    }
+
+    async fn redrive(&self, letters: &[DeadLetter]) -> Result<()> {
+        let bodies: Vec<String> = letters.iter().map(|letter| letter.body.clone()).collect();
+        self.send(&bodies).await?;
+        for letter in letters {
+            sqlx::query("DELETE FROM dead WHERE id = ?")
+                .bind(&letter.receipt.0)
+                .execute(&self.pool)
+                .await
+                .map_err(sqlite::failed(format!("take a dead letter out of {}", self.name)))?;
+        }
+        Ok(())
     }
 }
 

@@ -138,7 +138,7 @@ impl Analysis<'_> {
 }
 
 /// What the rules find in one line of a segment.
-fn find(tenant: &str, rules: &RuleSet, line: &str) -> std::result::Result<Vec<Finding>, Unusable> {
+pub(super) fn find(tenant: &str, rules: &RuleSet, line: &str) -> std::result::Result<Vec<Finding>, Unusable> {
     let text = detail(line).ok_or(Unusable::NoDetail)?;
     let event = OktaEvent::new(text.as_bytes());
     let matches = rules.evaluate(&event);

@@ -170,7 +170,7 @@ impl Batch {
     }
 }
 
-fn usable_line(body: &str) -> std::result::Result<std::borrow::Cow<'_, str>, Unusable> {
+pub(super) fn usable_line(body: &str) -> std::result::Result<std::borrow::Cow<'_, str>, Unusable> {
     let line = segment_line(body)?;
     let event = detail(&line).ok_or(Unusable::NoDetail)?;
     Head::parse(event)?;

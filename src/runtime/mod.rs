@@ -7,4 +7,6 @@ pub mod detect;
 pub mod findings;
 pub mod ingest;
 pub mod notify;
+pub mod redrive;
 pub mod refresh;
+pub mod replay;

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use oort_streams::aws::Session;
 use oort_streams::local::clock::ManualClock;
-use oort_streams::local::queue::{DeadLetter, LocalQueue};
+use oort_streams::local::queue::LocalQueue;
 use oort_streams::local::twin::QueueSettings;
-use oort_streams::ports::{Kind, Message, Queue, QueueDepth, Receipt};
+use oort_streams::ports::{DeadLetters, Kind, Message, Queue, QueueDepth, Receipt};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -35,8 +35,7 @@ trait Rig: Send + Sync {
     /// How much of [`TIMEOUT`] surely has not passed when this has: where receiving itself takes time, not all but a
     /// millisecond.
     fn almost(&self) -> Duration;
-    /// The bodies in the dead-letter queue.
-    async fn dead(&self) -> Vec<String>;
+    fn dead(&self) -> &dyn DeadLetters;
 }
 
 /// Runs every promise of the port, each on a fresh queue.
@@ -49,6 +48,7 @@ async fn keeps_its_promises<R: Rig>(fresh: impl AsyncFn() -> R) {
     extending_hides_from_now_on(&fresh().await).await;
     a_message_received_too_often_moves_to_the_dead_letters(&fresh().await).await;
     neighbours_have_fates_of_their_own(&fresh().await).await;
+    dead_letters_can_be_put_back(&fresh().await).await;
     large_messages_come_whole(&fresh().await).await;
 }
 
@@ -76,6 +76,12 @@ fn bodies(messages: &[Message]) -> BTreeSet<&str> {
 
 fn receipts(messages: &[Message]) -> Vec<Receipt> {
     messages.iter().map(|message| message.receipt.clone()).collect()
+}
+
+/// The bodies in the dead-letter queue.
+async fn dead_bodies(rig: &dyn Rig) -> Vec<String> {
+    let letters = rig.dead().letters(1_000).await.unwrap();
+    letters.into_iter().map(|letter| letter.body).collect()
 }
 
 async fn depth(rig: &dyn Rig) -> (u64, u64, u64) {
@@ -176,7 +182,34 @@ async fn a_message_received_too_often_moves_to_the_dead_letters(rig: &dyn Rig) {
     rig.send(&["c"]).await;
     assert_eq!(bodies(&receive_all(rig).await), BTreeSet::from(["c"]));
     assert_eq!(depth(rig).await, (0, 1, 1));
-    assert_eq!(rig.dead().await, ["b"]);
+    let dead = rig.dead().letters(10).await.unwrap();
+    assert_eq!(
+        (dead.len(), dead[0].body.as_str(), &dead[0].undelivered),
+        (1, "b", &None)
+    );
+}
+
+async fn dead_letters_can_be_put_back(rig: &dyn Rig) {
+    assert!(rig.dead().letters(10).await.unwrap().is_empty());
+    rig.dead().redrive(&[]).await.unwrap();
+    rig.send(&["a", "b"]).await;
+    for _ in 0..=LIMIT {
+        receive_all(rig).await;
+        rig.pass(TIMEOUT).await;
+    }
+    assert_eq!(depth(rig).await, (0, 0, 2));
+    let dead = rig.dead().letters(10).await.unwrap();
+    let (back, _) = dead.split_at(1);
+    rig.dead().redrive(back).await.unwrap();
+    let again = receive_all(rig).await;
+    assert_eq!(
+        (again.len(), again[0].body.as_str(), again[0].attempt),
+        (1, back[0].body.as_str(), 1)
+    );
+    rig.queue().acknowledge(&receipts(&again)).await.unwrap();
+    rig.pass(TIMEOUT).await;
+    let left = rig.dead().letters(10).await.unwrap();
+    assert_eq!((left.len(), left[0].body.as_str()), (1, dead[1].body.as_str()));
 }
 
 async fn neighbours_have_fates_of_their_own(rig: &dyn Rig) {
@@ -264,14 +297,8 @@ impl Rig for LocalRig {
         TIMEOUT.saturating_sub(Duration::from_millis(1))
     }
 
-    async fn dead(&self) -> Vec<String> {
-        self.queue
-            .dead_letters(1_000)
-            .await
-            .unwrap()
-            .into_iter()
-            .map(|letter| letter.body)
-            .collect()
+    fn dead(&self) -> &dyn DeadLetters {
+        &self.queue
     }
 }
 
@@ -280,13 +307,13 @@ struct SqsRig {
     emulator: Arc<Emulator>,
     account: String,
     queue: Arc<dyn Queue>,
-    dead: Arc<dyn Queue>,
+    dead: Arc<dyn DeadLetters>,
 }
 
 impl SqsRig {
     async fn fresh(emulator: &Arc<Emulator>) -> Self {
         let account = fresh_account();
-        let dead = emulator.make_queue(&account, "dead", &json!({}));
+        emulator.make_queue(&account, "dead", &json!({}));
         let target = format!("arn:aws:sqs:us-east-2:{account}:dead");
         let redrive = json!({"deadLetterTargetArn": target, "maxReceiveCount": LIMIT}).to_string();
         let attributes = json!({"VisibilityTimeout": TIMEOUT.as_secs().to_string(), "RedrivePolicy": redrive});
@@ -296,7 +323,7 @@ impl SqsRig {
             emulator: Arc::clone(emulator),
             account,
             queue: session.queue(&url),
-            dead: session.queue(&dead),
+            dead: session.dead_letters(&url),
         }
     }
 }
@@ -321,9 +348,8 @@ impl Rig for SqsRig {
         TIMEOUT / 3
     }
 
-    async fn dead(&self) -> Vec<String> {
-        let letters = self.dead.receive(10).await.unwrap();
-        letters.into_iter().map(|letter| letter.body).collect()
+    fn dead(&self) -> &dyn DeadLetters {
+        &*self.dead
     }
 }
 
@@ -346,12 +372,12 @@ async fn dead_letters_tell_how_often_they_were_received() {
         receive(&rig, 1).await;
         rig.pass(TIMEOUT).await;
     }
-    let expected = DeadLetter {
-        body: "poison \u{0} \u{1f480}\n".to_owned(),
-        attempts: LIMIT,
-    };
-    assert_eq!(rig.queue.dead_letters(10).await.unwrap(), [expected]);
-    assert!(rig.queue.dead_letters(0).await.unwrap().is_empty());
+    let found = rig.queue.letters(10).await.unwrap();
+    assert_eq!(
+        (found.len(), found[0].body.as_str(), found[0].attempts),
+        (1, "poison \u{0} \u{1f480}\n", LIMIT)
+    );
+    assert!(rig.queue.letters(0).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -172,3 +172,34 @@ fn a_tenant_sees_nothing_of_another() {
         json!([])
     );
 }
+
+#[test]
+fn a_replay_finds_what_was_found_and_nothing_else() {
+    // An event that came twice is found twice, the second time as known.
+    let count = |report: &Value, name: &str| report[name].as_u64().unwrap();
+    let all_of = |report: &Value| count(report, "new_findings") + count(report, "known_findings");
+    let world = World::new();
+    world.send(&world.sample(1_500, 3));
+    let found = world.json(&["detect", "--tenant", "acme"]);
+    assert!(count(&found, "new_findings") > 0);
+    let replay = ["replay", "--tenant", "acme", "--from", "2020-01-01T00:00:00Z"];
+    let all = world.json(&replay);
+    assert_eq!(
+        (count(&all, "new_findings"), count(&all, "known_findings")),
+        (0, all_of(&found))
+    );
+    let none = world.json(&[&replay[..], &["--to", "2020-01-02T00:00:00Z"]].concat());
+    assert_eq!((count(&none, "evaluated"), count(&none, "known_findings")), (0, 0));
+
+    // A new rule finds in old events what was never told.
+    let rules = world.root().join("new-rules");
+    std::fs::create_dir_all(&rules).unwrap();
+    let rule = "title: Any session\nid: 0c5b1f0e-7f3c-4d0e-9b53-0f3f0f6a7c11\nstatus: test\nlogsource:\n  product: okta\n  service: okta\ndetection:\n  selection:\n    eventtype: user.session.start\n  condition: selection\nlevel: low\n";
+    std::fs::write(rules.join("any.yml"), rule).unwrap();
+    let replay = [&replay[..], &["--detections", rules.to_str().unwrap()]].concat();
+    let fresh = world.json(&replay);
+    assert!(count(&fresh, "new_findings") > 0);
+    let next = world.json(&["detect", "--tenant", "acme"]);
+    assert_eq!(count(&next, "notified"), count(&fresh, "new_findings"));
+    assert_eq!(count(&world.json(&replay), "known_findings"), all_of(&fresh));
+}

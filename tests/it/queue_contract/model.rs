@@ -6,7 +6,7 @@ use std::time::Duration;
 use oort_streams::ports::{Message, Queue};
 use proptest::prelude::*;
 
-use super::{LIMIT, LocalRig, Rig, TIMEOUT, depth, receipts, receive, receive_all};
+use super::{LIMIT, LocalRig, Rig, TIMEOUT, dead_bodies, depth, receipts, receive, receive_all};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -104,7 +104,7 @@ async fn play(steps: Vec<Step>) {
             Step::Acknowledge(picked) => {
                 let picked = model.picked(picked);
                 rig.queue.acknowledge(&receipts(&picked)).await.unwrap();
-                for message in model.named(picked, &rig.dead().await) {
+                for message in model.named(picked, &dead_bodies(&rig).await) {
                     model.waiting.remove(&message.body);
                     assert!(model.acknowledged.insert(message.body), "acknowledged twice");
                 }
@@ -116,7 +116,7 @@ async fn play(steps: Vec<Step>) {
                     .await
                     .unwrap();
                 let until = model.seconds + seconds;
-                for message in model.named(picked, &rig.dead().await) {
+                for message in model.named(picked, &dead_bodies(&rig).await) {
                     model
                         .waiting
                         .entry(message.body)
@@ -135,7 +135,7 @@ async fn play(steps: Vec<Step>) {
             model.waiting.len() as u64,
             "sent = acknowledged + there + dead"
         );
-        for body in rig.dead().await {
+        for body in dead_bodies(&rig).await {
             let (attempt, hidden) = model.waiting[&body];
             assert!(attempt == LIMIT && hidden <= model.seconds, "{body} died early");
         }
@@ -148,7 +148,7 @@ async fn play(steps: Vec<Step>) {
         model.received(messages);
     }
     assert_eq!(
-        rig.dead().await.into_iter().collect::<BTreeSet<_>>(),
+        dead_bodies(&rig).await.into_iter().collect::<BTreeSet<_>>(),
         model.waiting.into_keys().collect()
     );
 }
