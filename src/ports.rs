@@ -4,6 +4,7 @@
 
 pub mod cloud;
 pub mod stop;
+pub mod tables;
 
 use std::fmt;
 use std::time::Duration;

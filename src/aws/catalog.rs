@@ -24,7 +24,7 @@ use crate::aws::glue::columns;
 use crate::ports::{self, Kind};
 
 /// The parameters by which every engine knows an Iceberg table in Glue. Source: Iceberg's `GlueTableOperations`.
-const METADATA_LOCATION: &str = "metadata_location";
+pub(super) const METADATA_LOCATION: &str = "metadata_location";
 const PREVIOUS_METADATA_LOCATION: &str = "previous_metadata_location";
 const TABLE_TYPE: (&str, &str) = ("table_type", "ICEBERG");
 
@@ -117,7 +117,12 @@ fn database(namespace: &NamespaceIdent) -> Result<&str> {
 }
 
 /// Glue's entry for a table.
-fn entry(name: &str, location: &str, metadata: &TableMetadata, previous: Option<&str>) -> Result<TableInput> {
+pub(super) fn entry(
+    name: &str,
+    location: &str,
+    metadata: &TableMetadata,
+    previous: Option<&str>,
+) -> Result<TableInput> {
     let mut parameters = HashMap::from([
         (TABLE_TYPE.0.to_owned(), TABLE_TYPE.1.to_owned()),
         (METADATA_LOCATION.to_owned(), location.to_owned()),

@@ -20,6 +20,7 @@ mod queue;
 mod read;
 #[cfg(feature = "deploy")]
 mod sources;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -43,8 +44,10 @@ use iceberg::Catalog;
 pub use self::account::Account;
 use crate::aws::objects::S3Objects;
 use crate::aws::queue::SqsQueue;
+use crate::aws::tables::GlueTables;
 use crate::aws::topic::SnsTopic;
 use crate::model::name::Region;
+use crate::ports::tables::Tables;
 use crate::ports::{DeadLetters, Notifier, Objects, Queue, Result};
 
 /// Calls of a task's adapters before a failure is told.
@@ -122,6 +125,11 @@ impl Session {
 
     pub fn topic(&self, arn: &str) -> Arc<dyn Notifier> {
         Arc::new(SnsTopic::open(&self.for_tasks(), arn))
+    }
+
+    /// What upkeep needs of the catalog's tables.
+    pub fn tables(&self) -> Arc<dyn Tables> {
+        Arc::new(GlueTables::new(&self.for_tasks()))
     }
 
     /// Must be called inside the async runtime.

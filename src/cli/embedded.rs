@@ -14,6 +14,7 @@ use crate::local::clock::SystemClock;
 use crate::local::lease::LocalLeases;
 use crate::local::objects::LocalObjects;
 use crate::local::queue::LocalQueue;
+use crate::local::tables::LocalTables;
 use crate::local::topic::LocalTopic;
 use crate::local::twin::TwinStack;
 use crate::ports::{Clock, DeadLetters, Queue};
@@ -60,6 +61,7 @@ impl Embedded {
                 notifier: Some(Arc::new(LocalTopic::open(data, &twin.subscriptions, clock).await?)),
                 leases: Arc::new(LocalLeases::open(data, tenant.as_str())?),
                 lake: Some(lake),
+                tables: Some(Arc::new(LocalTables::open(data))),
                 scratch: data.join("scratch").join(tenant.as_str()),
                 tells_metrics: false,
                 tenant,

@@ -4,7 +4,9 @@
 mod activity;
 mod compact;
 mod detect;
+mod erase;
 mod findings;
+mod maintain;
 mod output;
 mod redrive;
 mod refresh;
@@ -115,6 +117,9 @@ enum Command {
     Activity(activity::Activity),
     Findings(findings::Findings),
     Redrive(redrive::Redrive),
+    Maintain(maintain::Maintain),
+    Retention(maintain::Retention),
+    Erase(erase::Erase),
     Replay(replay::Replay),
 }
 
@@ -255,6 +260,9 @@ impl Command {
             Self::Activity(verb) => verb.run(global).await,
             Self::Findings(verb) => verb.run(global).await,
             Self::Redrive(verb) => verb.run(global).await,
+            Self::Maintain(verb) => verb.run(global).await,
+            Self::Retention(verb) => verb.run(global).await,
+            Self::Erase(verb) => verb.run(global).await,
             Self::Replay(verb) => verb.run(global).await,
         }
     }

@@ -22,6 +22,7 @@ use crate::model::metric;
 use crate::model::name::TenantId;
 use crate::model::resources::Resources;
 use crate::ports::stop::Stop;
+use crate::ports::tables::Tables;
 use crate::ports::{self, Clock, DeadLetters, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
 use crate::telemetry;
 
@@ -35,6 +36,7 @@ pub struct Target {
     pub notifier: Option<Arc<dyn Notifier>>,
     pub leases: Arc<dyn Leases>,
     pub lake: Option<Lake>,
+    pub tables: Option<Arc<dyn Tables>>,
     pub scratch: PathBuf,
     /// Whether somebody makes metrics of what is printed.
     pub tells_metrics: bool,
@@ -115,6 +117,7 @@ impl Target {
                 &run_name(),
             )),
             objects,
+            tables: lake.is_some().then(|| session.tables()),
             lake,
             scratch: scratch.join(tenant.as_str()),
             tells_metrics: true,
@@ -143,6 +146,11 @@ impl Target {
         self.lake
             .as_ref()
             .ok_or_else(|| not_named("Activity table", "OORT_DATABASE and OORT_TABLE"))
+    }
+
+    pub fn tables(&self) -> Result<&dyn Tables, Failure> {
+        let tables = self.tables.as_deref();
+        tables.ok_or_else(|| not_named("Activity table", "OORT_DATABASE and OORT_TABLE"))
     }
 
     /// Adds to a metric of the tenant, where somebody makes metrics of what is printed.

@@ -18,7 +18,7 @@ use crate::model::activity::Watermark;
 use crate::ports::{Error, Kind, Result};
 
 /// Snapshot property that carries the [`Watermark`] from commit to commit.
-const WATERMARK_PROPERTY: &str = "oort.compacted-through";
+pub(super) const WATERMARK_PROPERTY: &str = "oort.compacted-through";
 
 /// The watermark of the newest snapshot that carries one; zero for a table that was never compacted.
 ///
@@ -71,10 +71,11 @@ pub async fn append(
         .map_err(failed("commit to the Activity table"))
 }
 
+/// The catalog as it was when `base` was loaded, except that it takes commits.
 #[derive(Debug)]
-struct Pinned {
-    base: Table,
-    catalog: Arc<dyn Catalog>,
+pub(super) struct Pinned {
+    pub base: Table,
+    pub catalog: Arc<dyn Catalog>,
 }
 
 type Iceberg<T> = iceberg::Result<T>;

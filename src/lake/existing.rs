@@ -14,10 +14,12 @@ use futures::{StreamExt, TryStreamExt};
 use iceberg::arrow::ArrowReaderBuilder;
 use iceberg::expr::Reference;
 use iceberg::scan::{ArrowRecordBatchStream, FileScanTask};
-use iceberg::spec::{Datum, Literal, PrimitiveLiteral};
+use iceberg::spec::Datum;
 use iceberg::table::Table;
 
+use crate::lake::inventory::partition_day;
 use crate::lake::row::encode_key;
+use crate::lake::table::KEY_COLUMNS;
 use crate::lake::{corrupt, failed};
 use crate::model::activity::{RowKey, day_of};
 use crate::ports::Result;
@@ -37,27 +39,7 @@ pub struct Existing {
 impl Existing {
     /// Lists the files of the days from `first` to `last`, both included.
     pub async fn open(table: &Table, (first, last): (i32, i32)) -> Result<Self> {
-        let mut files: BTreeMap<i32, Vec<FileScanTask>> = BTreeMap::new();
-        if table.metadata().current_snapshot().is_some() {
-            let time = |day: i32| Datum::timestamptz_micros(i64::from(day) * MICROSECONDS_A_DAY);
-            let published = || Reference::new("published");
-            let within = published()
-                .greater_than_or_equal_to(time(first))
-                .and(published().less_than(time(last.saturating_add(1))));
-            let scan = table
-                .scan()
-                .select(["user_id", "published", "event_uuid"])
-                .with_filter(within)
-                .build()
-                .map_err(failed("plan the comparison with the table"))?;
-            let mut tasks = scan.plan_files().await.map_err(failed("list the table's files"))?;
-            while let Some(mut task) = tasks.try_next().await.map_err(failed("list the table's files"))? {
-                let day = partition_day(&task).ok_or_else(|| corrupt("read the day of a file of the table"))?;
-                // The filter only chose the files; evaluated on rows it would cost and change nothing.
-                task.predicate = None;
-                files.entry(day).or_default().push(task);
-            }
-        }
+        let files = files_of_days(table, (first, last), Some(&KEY_COLUMNS)).await?;
         Ok(Self {
             table: table.clone(),
             files,
@@ -103,12 +85,37 @@ impl Existing {
     }
 }
 
-fn partition_day(task: &FileScanTask) -> Option<i32> {
-    let day = task.partition.as_ref()?.iter().next()??;
-    match day {
-        Literal::Primitive(PrimitiveLiteral::Int(day)) => Some(*day),
-        _ => None,
+/// The files of the days from `first` to `last`, both included, to be read with these columns, or with all.
+pub(super) async fn files_of_days(
+    table: &Table,
+    (first, last): (i32, i32),
+    columns: Option<&[&str]>,
+) -> Result<BTreeMap<i32, Vec<FileScanTask>>> {
+    let mut files: BTreeMap<i32, Vec<FileScanTask>> = BTreeMap::new();
+    if table.metadata().current_snapshot().is_none() {
+        return Ok(files);
     }
+    let time = |day: i32| Datum::timestamptz_micros(i64::from(day) * MICROSECONDS_A_DAY);
+    let published = || Reference::new("published");
+    let within = published()
+        .greater_than_or_equal_to(time(first))
+        .and(published().less_than(time(last.saturating_add(1))));
+    let scan = table.scan().with_filter(within);
+    let scan = match columns {
+        Some(columns) => scan.select(columns),
+        None => scan.select_all(),
+    };
+    let failed = || failed("list the table's files");
+    let scan = scan.build().map_err(failed())?;
+    let mut tasks = scan.plan_files().await.map_err(failed())?;
+    while let Some(mut task) = tasks.try_next().await.map_err(failed())? {
+        let day = task.partition.as_ref().and_then(partition_day);
+        let day = day.ok_or_else(|| corrupt("read the day of a file of the table"))?;
+        // The filter only chose the files; evaluated on rows it would cost and change nothing.
+        task.predicate = None;
+        files.entry(day).or_default().push(task);
+    }
+    Ok(files)
 }
 
 /// One file of the table, at one of its keys.

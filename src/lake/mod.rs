@@ -3,19 +3,30 @@
 //! Lives here: file formats, the table's schema, sorted and bounded-memory writing and reading. Must not live here:
 //! which catalog or storage is used (it is handed in), and when to compact or refresh.
 
+pub mod admission;
+mod batch;
 pub mod commit;
+pub mod erase;
 mod existing;
+pub mod expire;
+mod inventory;
+pub mod merge;
 pub mod objects;
 mod read;
+mod replace;
+pub mod retention;
+mod rewrite;
 mod row;
 pub mod segment;
 pub mod set_aside;
 mod sort;
 mod table;
+mod upkeep;
 mod write;
 
 pub use read::{Query, activity};
 pub use table::Lake;
+pub use upkeep::Upkeep;
 pub use write::{Rows, Written};
 
 use crate::ports::{Error, Kind};

@@ -75,8 +75,9 @@ fn rows(batch: &RecordBatch) -> Result<Vec<ActivityRow>> {
         .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
         .ok_or_else(shape)?;
     let (user, uuid, event) = (text("user_id")?, text("event_uuid")?, text("event")?);
-    let columns = COLUMNS
-        .iter()
+    // A table that an older build wrote may lack some.
+    let present = COLUMNS.iter().filter(|name| batch.column_by_name(name).is_some());
+    let columns = present
         .map(|name| Ok((*name, text(name)?)))
         .collect::<Result<Vec<_>>>()?;
     (0..batch.num_rows())

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::model::activity::{COLUMNS, RowKey};
+use crate::model::activity::RowKey;
 
 /// Marks an absent column where a length would stand.
 const ABSENT: u32 = u32::MAX;
+/// Room for the columns of a row as this build writes it.
+const USUAL_COLUMNS: usize = 20;
 /// Flipping the sign bit makes signed numbers order like their big-endian bytes.
 const SIGN_32: u32 = 1 << 31;
 const SIGN_64: u64 = 1 << 63;
@@ -49,8 +51,8 @@ fn unescaped(user: &[u8]) -> Vec<u8> {
     user.iter().copied().filter(|byte| *byte != 0xff).collect()
 }
 
-/// The columns, then the event's text up to the end.
-pub fn encode_value(columns: &[Option<&str>; COLUMNS.len()], event: &str, out: &mut Vec<u8>) {
+/// The columns of a row that are not its key, in an order that writer and reader agree on.
+pub fn encode_value<'a>(columns: impl IntoIterator<Item = Option<&'a str>>, out: &mut Vec<u8>) {
     for column in columns {
         let length = column.map_or(ABSENT, |text| u32::try_from(text.len()).unwrap_or(ABSENT));
         out.extend_from_slice(&length.to_le_bytes());
@@ -58,25 +60,26 @@ pub fn encode_value(columns: &[Option<&str>; COLUMNS.len()], event: &str, out: &
             out.extend_from_slice(column.unwrap_or_default().as_bytes());
         }
     }
-    out.extend_from_slice(event.as_bytes());
 }
 
-/// A row's columns and the event's text; `None` when the bytes are not what [`encode_value`] writes.
-pub fn decode_value(bytes: &[u8]) -> Option<([Option<&str>; COLUMNS.len()], &str)> {
+/// A row's columns; `None` when the bytes are not what [`encode_value`] writes.
+pub fn decode_value(bytes: &[u8]) -> Option<Vec<Option<&str>>> {
     // One check of the whole would fail on the binary lengths, so each text is checked by itself.
-    let mut columns = [None; COLUMNS.len()];
+    let mut columns = Vec::with_capacity(USUAL_COLUMNS);
     let mut rest = bytes;
-    for column in &mut columns {
+    while !rest.is_empty() {
         let (length, after) = rest.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length);
         rest = after;
-        if length != ABSENT {
+        columns.push(if length == ABSENT {
+            None
+        } else {
             let (text, after) = rest.split_at_checked(length as usize)?;
-            *column = Some(std::str::from_utf8(text).ok()?);
             rest = after;
-        }
+            Some(std::str::from_utf8(text).ok()?)
+        });
     }
-    Some((columns, std::str::from_utf8(rest).ok()?))
+    Some(columns)
 }
 
 #[cfg(test)]
@@ -110,11 +113,11 @@ mod tests {
         }
 
         #[test]
-        fn values_come_back(texts in prop::collection::vec(prop::option::of(".{0,8}"), COLUMNS.len()), event in ".*") {
-            let columns: [Option<&str>; COLUMNS.len()] = std::array::from_fn(|n| texts[n].as_deref());
+        fn values_come_back(texts in prop::collection::vec(prop::option::of(".{0,8}"), 0..30)) {
+            let columns: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
             let mut out = Vec::new();
-            encode_value(&columns, &event, &mut out);
-            prop_assert_eq!(decode_value(&out).unwrap(), (columns, &*event));
+            encode_value(columns.iter().copied(), &mut out);
+            prop_assert_eq!(decode_value(&out).unwrap(), columns);
         }
     }
 

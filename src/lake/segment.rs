@@ -22,6 +22,12 @@ fn number(key: &str) -> Option<u64> {
     key.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
 }
 
+/// The number of the first segment that retention has left; 0 when there is none.
+pub async fn start(objects: &dyn Objects) -> Result<u64> {
+    let page = objects.list(PREFIX, None, LIST_PAGE).await?;
+    Ok(page.iter().find_map(|key| number(key)).unwrap_or(0))
+}
+
 /// The number that follows the last segment at or after `from`; `from` itself when there is none.
 pub async fn end(objects: &dyn Objects, from: u64) -> Result<u64> {
     let mut end = from;

@@ -29,6 +29,15 @@ pub async fn put(objects: &dyn Objects, name: &str, records: &[SetAside]) -> Res
     Ok(())
 }
 
+/// The keys of what was set aside from segments before `segment`, whose number each name begins with.
+pub async fn keys_before(objects: &dyn Objects, segment: u64) -> Result<Vec<String>> {
+    let number = |key: &str| -> Option<u64> { key.strip_prefix(PREFIX)?.get(..12)?.parse().ok() };
+    let keys = objects::keys(objects, PREFIX).await?.into_iter();
+    Ok(keys
+        .filter(|key| number(key).is_some_and(|number| number < segment))
+        .collect())
+}
+
 /// Everything that was set aside, in the order of its names.
 pub async fn all(objects: &dyn Objects) -> Result<Vec<SetAside>> {
     let mut records = Vec::new();

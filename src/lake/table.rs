@@ -8,6 +8,7 @@ use iceberg::spec::{
     UnboundPartitionSpec,
 };
 use iceberg::table::Table;
+use iceberg::transaction::{AddColumn, ApplyTransactionAction as _, Transaction};
 use iceberg::{Catalog, NamespaceIdent, TableCreation, TableIdent};
 
 use crate::lake::failed;
@@ -22,8 +23,12 @@ pub(crate) const PUBLISHED: i32 = 2;
 const EVENT_UUID: i32 = 3;
 /// Field IDs of [`COLUMNS`] follow each other from here.
 const FIRST_COLUMN: i32 = 4;
-/// Leaves room for columns to come.
+/// After [`COLUMNS`]. Catalogs number the columns of a new table again, one after the other; a column that is added later
+/// gets the next number that the table has never used, wherever it stands here.
 const EVENT: i32 = 100;
+/// The columns that make a row's identity, in the schema's order.
+pub(crate) const KEY_COLUMNS: [&str; 3] = ["user_id", "published", "event_uuid"];
+pub(crate) const EVENT_COLUMN: &str = "event";
 
 /// One tenant's Activity table in a catalog.
 #[derive(Clone)]
@@ -101,11 +106,45 @@ impl Lake {
         Ok(())
     }
 
-    /// The table as it is now, made when there is none. Two callers at once get the same table.
+    /// The table as it is now, made when there is none, with every column that this build knows. Two callers at once get the
+    /// same table.
     pub async fn load_or_create(&self) -> Result<Table> {
-        if let Some(table) = self.load().await? {
+        match self.load().await? {
+            Some(table) => self.with_every_column(table).await,
+            None => self.create().await,
+        }
+    }
+
+    /// Adds the columns that a table of an older build lacks. Its rows have no value in them.
+    async fn with_every_column(&self, table: Table) -> Result<Table> {
+        let failed = || failed("add columns to the Activity table");
+        let schema = table.metadata().current_schema();
+        let missing: Vec<_> = COLUMNS
+            .into_iter()
+            .filter(|name| schema.field_by_name(name).is_none())
+            .collect();
+        if missing.is_empty() {
             return Ok(table);
         }
+        let transaction = Transaction::new(&table);
+        let update = missing.iter().fold(transaction.update_schema(), |update, name| {
+            update.add_column(AddColumn::optional(name, Type::Primitive(PrimitiveType::String)))
+        });
+        let transaction = update.apply(transaction).map_err(failed())?;
+        match transaction.commit(&*self.catalog).await.map_err(failed()) {
+            Ok(table) => Ok(table),
+            // Another run was faster, and may have added the same.
+            Err(Error {
+                kind: Kind::Conflict, ..
+            }) => self
+                .load()
+                .await?
+                .ok_or_else(|| Error::new(Kind::Conflict, "load the Activity table")),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create(&self) -> Result<Table> {
         let namespace = self.ident.namespace();
         // Whoever comes second is refused and then finds what the first made; a real failure shows at the load.
         if self.location.is_none() {
@@ -161,16 +200,18 @@ fn properties() -> [(String, String); 2] {
 fn schema() -> iceberg::Result<Schema> {
     let string = || Type::Primitive(PrimitiveType::String);
     let mut fields = vec![
-        NestedField::required(USER_ID, "user_id", string())
+        NestedField::required(USER_ID, KEY_COLUMNS[0], string())
             .with_doc("Okta user ID; empty when the event names no actor"),
-        NestedField::required(PUBLISHED, "published", Type::Primitive(PrimitiveType::Timestamptz)),
-        NestedField::required(EVENT_UUID, "event_uuid", string()),
+        NestedField::required(PUBLISHED, KEY_COLUMNS[1], Type::Primitive(PrimitiveType::Timestamptz)),
+        NestedField::required(EVENT_UUID, KEY_COLUMNS[2], string()),
     ];
     fields.extend(
         (FIRST_COLUMN..)
             .zip(COLUMNS)
             .map(|(id, name)| NestedField::optional(id, name, string())),
     );
-    fields.push(NestedField::required(EVENT, "event", string()).with_doc("the LogEvent as JSON, as it was received"));
+    fields.push(
+        NestedField::required(EVENT, EVENT_COLUMN, string()).with_doc("the LogEvent as JSON, as it was received"),
+    );
     Schema::builder().with_fields(fields.into_iter().map(Arc::new)).build()
 }

@@ -4,9 +4,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::builder::{StringBuilder, TimestampMicrosecondBuilder};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::SchemaRef;
 use iceberg::arrow::schema_to_arrow_schema;
 use iceberg::spec::{DataFile, DataFileFormat, Literal, PartitionKey, Struct};
 use iceberg::table::Table;
@@ -20,22 +17,22 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
+use crate::lake::admission::Admission;
+use crate::lake::batch::Batch;
 use crate::lake::existing::Existing;
 use crate::lake::row::{decode_key, decode_value, encode_key, encode_value};
 use crate::lake::sort::{Sorted, Sorter};
-use crate::lake::table::Lake;
+use crate::lake::table::{EVENT_COLUMN as EVENT, Lake};
 use crate::lake::{commit, corrupt, failed, scratch};
 use crate::model::activity::{Activity, COLUMNS, Subject, Watermark};
 use crate::ports::{Kind, Result};
 
 /// Bytes of rows that are sorted in memory before they are spilled.
-const SORT_BUDGET_BYTES: usize = 48 << 20;
-/// Rows a batch, row group and Parquet file of about this size keep the writer's memory flat.
-const BATCH_ROWS: usize = 1_024;
-const BATCH_BYTES: usize = 4 << 20;
+pub(super) const SORT_BUDGET_BYTES: usize = 48 << 20;
+/// Row groups and Parquet files of about this size keep the writer's memory flat.
 const ROW_GROUP_ROWS: usize = 16_384;
 const ROW_GROUP_BYTES: usize = 32 << 20;
-const FILE_BYTES: usize = 256 << 20;
+pub(super) const FILE_BYTES: usize = 256 << 20;
 
 /// Rows collected for one commit.
 pub struct Rows {
@@ -75,9 +72,9 @@ impl Rows {
         let (first, last) = self.days.unwrap_or((key.day, key.day));
         self.days = Some((first.min(key.day), last.max(key.day)));
         self.offered += 1;
-        let columns = activity.columns(subject);
+        let columns = activity.columns(subject).into_iter().chain([Some(event)]);
         self.sorter
-            .push(&self.key, |out| encode_value(&columns, event, out))
+            .push(&self.key, |out| encode_value(columns, out))
             .map_err(scratch)
     }
 
@@ -124,8 +121,9 @@ async fn write_missing(
     let Some(days) = days else {
         return Ok((Vec::new(), 0));
     };
+    let admission = Admission::of(base.metadata())?;
     let mut existing = Existing::open(base, days).await?;
-    let mut writer = Writer::new(base, names)?;
+    let mut writer = Writer::new(base, names, &usual_columns())?;
     let mut last = Vec::new();
     let mut merge = sorted.merge().map_err(scratch)?;
     while merge.advance().map_err(scratch)? {
@@ -134,7 +132,8 @@ async fn write_missing(
         }
         last.clear();
         last.extend_from_slice(merge.key());
-        if !existing.contains(merge.key()).await? {
+        let key = decode_key(merge.key()).ok_or_else(|| corrupt("read a sorted row's key"))?;
+        if admission.admits(&key) && !existing.contains(merge.key()).await? {
             writer.push(merge.key(), merge.value()).await?;
         }
     }
@@ -144,10 +143,15 @@ async fn write_missing(
 type Clustered =
     ClusteredWriter<DataFileWriterBuilder<ParquetWriterBuilder, DefaultLocationGenerator, DefaultFileNameGenerator>>;
 
-/// Turns encoded rows into record batches and those into one file a day.
-struct Writer {
+/// The columns of [`Rows`] as they are encoded.
+fn usual_columns() -> Vec<&'static str> {
+    COLUMNS.into_iter().chain([EVENT]).collect()
+}
+
+/// Turns encoded rows into record batches and those into sorted files, one or more a day. Rows come in the order of their
+/// keys.
+pub(super) struct Writer {
     table: Table,
-    schema: SchemaRef,
     files: Clustered,
     batch: Batch,
     day: i32,
@@ -155,7 +159,9 @@ struct Writer {
 }
 
 impl Writer {
-    fn new(table: &Table, names: String) -> Result<Self> {
+    /// `columns` names what each row's value holds, in order. A column of the table that is not among them is null in every
+    /// row: an older build writes into a newer table.
+    pub(super) fn new(table: &Table, names: String, columns: &[&str]) -> Result<Self> {
         let define = || failed("prepare a Parquet file");
         let schema = schema_to_arrow_schema(table.metadata().current_schema()).map_err(define())?;
         let parquet = ParquetWriterBuilder::new(parquet_properties()?, table.metadata().current_schema().clone());
@@ -164,39 +170,32 @@ impl Writer {
         let rolling = RollingFileWriterBuilder::new(parquet, FILE_BYTES, table.file_io().clone(), locations, names);
         Ok(Self {
             table: table.clone(),
-            schema: Arc::new(schema),
             files: ClusteredWriter::new(DataFileWriterBuilder::new(rolling)),
-            batch: Batch::default(),
+            batch: Batch::new(Arc::new(schema), columns)?,
             day: 0,
             added: 0,
         })
     }
 
-    async fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+    pub(super) async fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         let key = decode_key(key).ok_or_else(|| corrupt("read a sorted row's key"))?;
-        let (columns, event) = decode_value(value).ok_or_else(|| corrupt("read a sorted row"))?;
+        let columns = decode_value(value).ok_or_else(|| corrupt("read a sorted row"))?;
         if key.day != self.day || self.batch.is_full() {
             self.flush().await?;
         }
         self.day = key.day;
         self.added += 1;
-        self.batch.user_id.append_value(key.user_id);
-        self.batch.published.append_value(key.published);
-        self.batch.event_uuid.append_value(key.event_uuid);
-        for (builder, column) in self.batch.columns.iter_mut().zip(columns) {
-            builder.append_option(column);
-        }
-        self.batch.event.append_value(event);
-        self.batch.bytes += value.len();
-        self.batch.rows += 1;
+        self.batch.push(&key, &columns, value.len());
         Ok(())
     }
 
     async fn flush(&mut self) -> Result<()> {
-        if self.batch.rows == 0 {
+        if self.batch.is_empty() {
             return Ok(());
         }
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), self.batch.take())
+        let batch = self
+            .batch
+            .take()
             .map_err(|error| crate::ports::Error::caused(Kind::Invalid, "build a batch of rows", error))?;
         let metadata = self.table.metadata();
         let partition = PartitionKey::new(
@@ -210,7 +209,8 @@ impl Writer {
             .map_err(failed("write a Parquet file"))
     }
 
-    async fn finish(mut self) -> Result<(Vec<DataFile>, u64)> {
+    /// The files, which nobody sees before they are committed, and how many rows they hold.
+    pub(super) async fn finish(mut self) -> Result<(Vec<DataFile>, u64)> {
         self.flush().await?;
         let files = self.files.close().await.map_err(failed("finish a Parquet file"))?;
         Ok((files, self.added))
@@ -232,39 +232,4 @@ fn parquet_properties() -> Result<WriterProperties> {
         .set_column_dictionary_enabled(uuid, false)
         .set_column_statistics_enabled(event, parquet::file::properties::EnabledStatistics::None)
         .build())
-}
-
-#[derive(Default)]
-struct Batch {
-    user_id: StringBuilder,
-    published: TimestampMicrosecondBuilder,
-    event_uuid: StringBuilder,
-    columns: [StringBuilder; COLUMNS.len()],
-    event: StringBuilder,
-    rows: usize,
-    bytes: usize,
-}
-
-impl Batch {
-    fn is_full(&self) -> bool {
-        self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES
-    }
-
-    /// The arrays in the schema's order; the batch is empty afterwards.
-    fn take(&mut self) -> Vec<ArrayRef> {
-        let mut arrays: Vec<ArrayRef> = vec![
-            Arc::new(self.user_id.finish()),
-            Arc::new(self.published.finish().with_timezone("+00:00")),
-            Arc::new(self.event_uuid.finish()),
-        ];
-        arrays.extend(
-            self.columns
-                .iter_mut()
-                .map(|column| Arc::new(column.finish()) as ArrayRef),
-        );
-        arrays.push(Arc::new(self.event.finish()));
-        self.rows = 0;
-        self.bytes = 0;
-        arrays
-    }
 }

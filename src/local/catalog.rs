@@ -10,6 +10,10 @@ use iceberg_catalog_sql::{SqlBindStyle, SqlCatalogBuilder};
 
 use crate::ports::{Error, Kind, Result};
 
+/// The catalog's name in its own file, and that file's name in the data folder.
+pub(super) const CATALOG: &str = "oort";
+pub(super) const FILE: &str = "catalog.sqlite";
+
 /// Opens or makes the catalog in `data`: `catalog.sqlite` and the folder `warehouse`.
 pub async fn open(data: &Path) -> Result<Arc<dyn Catalog>> {
     let op = || format!("open the catalog in {}", data.display());
@@ -18,11 +22,11 @@ pub async fn open(data: &Path) -> Result<Arc<dyn Catalog>> {
     // Table metadata holds absolute paths, so that a table is found from any working folder.
     let data = data.canonicalize().map_err(unavailable)?;
     let catalog = SqlCatalogBuilder::default()
-        .uri(format!("sqlite:{}?mode=rwc", data.join("catalog.sqlite").display()))
+        .uri(format!("sqlite:{}?mode=rwc", data.join(FILE).display()))
         .warehouse_location(format!("{}", data.join("warehouse").display()))
         .sql_bind_style(SqlBindStyle::QMark)
         .with_storage_factory(Arc::new(LocalFsStorageFactory))
-        .load("oort", HashMap::new())
+        .load(CATALOG, HashMap::new())
         .await
         .map_err(|error| Error::caused(Kind::Unavailable, op(), error))?;
     Ok(Arc::new(catalog))

@@ -17,6 +17,7 @@ pub mod retained;
 mod runs;
 pub mod schedule;
 mod sqlite;
+pub mod tables;
 mod template;
 pub mod topic;
 pub mod twin;

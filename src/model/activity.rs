@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use jiff::civil::{Date, date};
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{Head, Unusable};
@@ -149,11 +150,24 @@ struct Transaction<'a> {
     id: Text<'a>,
 }
 
+const EPOCH: Date = date(1970, 1, 1);
+
 /// Days since 1970-01-01 (UTC) of a time in microseconds.
 pub fn day_of(microseconds: i64) -> i32 {
     const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
     // jiff's range is ±10,000 years, so the day always fits.
     i32::try_from(microseconds.div_euclid(MICROSECONDS_A_DAY)).unwrap_or(i32::MAX)
+}
+
+/// The date (UTC) of a day that is counted from 1970-01-01.
+pub fn date_of(day: i32) -> Date {
+    EPOCH.saturating_add(SignedDuration::from_hours(i64::from(day) * 24))
+}
+
+/// Days from 1970-01-01 to a date.
+pub fn day_of_date(date: Date) -> i32 {
+    // Both are within jiff's range, of which any two dates are an `i32` of days apart.
+    i32::try_from(date.duration_since(EPOCH).as_hours() / 24).unwrap_or(i32::MAX)
 }
 
 impl<'a> Activity<'a> {
@@ -306,6 +320,14 @@ mod tests {
         assert_eq!(activity.columns(&subjects[1])[14], Some("Mail"));
         assert!(subjects[1].is("B@X") && subjects[0].is("00u1") && !subjects[0].is("B@X"));
         assert_eq!(activity.key(&subjects[0]).day, 20_758);
+    }
+
+    #[test]
+    fn days_are_dates() {
+        for (day, text) in [(0, "1970-01-01"), (20_758, "2026-11-01"), (-1, "1969-12-31")] {
+            assert_eq!(date_of(day).to_string(), text);
+            assert_eq!(day_of_date(text.parse().unwrap()), day);
+        }
     }
 
     #[test]

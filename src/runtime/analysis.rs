@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::lake::objects::{decode, encode};
+use crate::lake::objects::{decode, encode, read};
 use crate::lake::segment;
 use crate::model::event::{Head, Unusable, detail};
 use crate::model::finding::{Finding, finding_id};
@@ -135,6 +135,12 @@ impl Analysis<'_> {
         let version: Version = self.objects.put(STATE_KEY, bytes, expected).await?;
         Ok(Precondition::Is(version))
     }
+}
+
+/// The first segment that the rules have not judged.
+pub(super) async fn next_segment(objects: &dyn Objects) -> Result<u64> {
+    let state: Option<State> = read(objects, STATE_KEY).await?;
+    Ok(state.map_or(0, |state| state.next_segment))
 }
 
 /// What the rules find in one line of a segment.

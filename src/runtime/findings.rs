@@ -1,15 +1,22 @@
 //! Findings as objects, one each, under a key that derives from the finding: storing the same finding again changes
 //! nothing and is told apart from storing a new one.
 
+use jiff::civil::Date;
+
 use crate::lake::objects::{encode, keys, read};
 use crate::model::finding::Finding;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::notify;
 
-const PREFIX: &str = "findings/";
+pub(super) const PREFIX: &str = "findings/";
 
 fn key(finding: &Finding) -> String {
     format!("{PREFIX}{}/{}.json", finding.published.strftime("%Y-%m-%d"), finding.id)
+}
+
+/// The day (UTC) of the event of a finding, from the key that it is stored under.
+pub(super) fn day_of_key(key: &str) -> Option<Date> {
+    key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
 }
 
 /// Stores a finding and queues its notification; `false` when the finding was known.

@@ -4,9 +4,12 @@
 pub mod analysis;
 pub mod compact;
 pub mod detect;
+pub mod erase;
 pub mod findings;
 pub mod ingest;
+pub mod maintain;
 pub mod notify;
 pub mod redrive;
 pub mod refresh;
 pub mod replay;
+pub mod retention;

@@ -32,7 +32,8 @@ pub struct Report {
 /// Runs the rules over the events of a period.
 pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: Period) -> Result<Report> {
     let mut report = Report::default();
-    for number in 0..segment::end(objects, 0).await? {
+    let first = segment::start(objects).await?;
+    for number in first..segment::end(objects, first).await? {
         let unreadable = |reason| {
             Error::caused(
                 Kind::Invalid,
