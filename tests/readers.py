@@ -1,6 +1,7 @@
-"""Reads an Activity table in Glue with Iceberg's own Python reader and with DuckDB, and prints what both make of it.
+"""Reads an Activity table with Iceberg's own Python reader and with DuckDB, and prints what both make of it.
 
-`python tests/readers.py DATABASE TABLE`, with AWS's usual variables for credentials, region and endpoint.
+`python tests/readers.py DATABASE TABLE` reads one in Glue, with AWS's usual variables for credentials, region and endpoint;
+`python tests/readers.py METADATA` reads the one whose metadata file it is.
 """
 
 import json
@@ -13,12 +14,17 @@ import duckdb
 import pyarrow.compute
 from pyiceberg.catalog.glue import GlueCatalog
 from pyiceberg.expressions import GreaterThanOrEqual
+from pyiceberg.table import StaticTable
 
-database, name = sys.argv[1:]
-endpoint, region = os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"]
-table = GlueCatalog(
-    "glue", **{"glue.endpoint": endpoint, "glue.region": region, "s3.endpoint": endpoint, "s3.region": region}
-).load_table((database, name))
+
+def in_glue(database, name):
+    endpoint, region = os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_REGION"]
+    at = {"glue.endpoint": endpoint, "glue.region": region, "s3.endpoint": endpoint, "s3.region": region}
+    return GlueCatalog("glue", **at).load_table((database, name))
+
+
+arguments = sys.argv[1:]
+table = in_glue(*arguments) if len(arguments) == 2 else StaticTable.from_metadata(*arguments)
 rows = table.scan().to_arrow()
 tasks = list(table.scan().plan_files())
 # DuckDB gets the files themselves, as any engine that knows Parquet.
@@ -37,6 +43,9 @@ print(
             "format_version": table.metadata.format_version,
             "partition": [str(field.transform) + ":" + str(field.source_id) for field in table.spec().fields],
             "sort_order": [field.source_id for field in table.sort_order().fields],
+            "total_records": table.current_snapshot().summary["total-records"],
+            "total_data_files": table.current_snapshot().summary["total-data-files"],
+            "columns": rows.column_names,
             "rows": rows.num_rows,
             "rows_by_duckdb": duck.execute("select count(*) from activity").fetchone()[0],
             "users_by_duckdb": duck.execute("select count(distinct user_id) from activity").fetchone()[0],

@@ -40,7 +40,8 @@ pub struct Receipt {
     /// The first snapshot without the rows.
     pub snapshot: i64,
     /// Its list of manifests.
-    pub manifest_list: String,
+    #[serde(skip)]
+    manifest_list: String,
     /// Snapshots and files that were removed afterwards; `None` when the run ended before.
     pub snapshots_expired: Option<u64>,
     pub files_deleted: Option<u64>,

@@ -8,9 +8,9 @@ use std::str::FromStr as _;
 
 use iceberg::MetadataLocation;
 use iceberg::spec::{
-    DataFile, FormatVersion, MAIN_BRANCH, ManifestEntryRef, ManifestFile, ManifestListWriter, ManifestWriter,
-    ManifestWriterBuilder, Operation, Snapshot, SnapshotSummaryCollector, Summary, TableMetadataBuilder,
-    UNASSIGNED_SEQUENCE_NUMBER,
+    DataFile, DataFileBuilder, FormatVersion, MAIN_BRANCH, ManifestEntryRef, ManifestFile, ManifestListWriter,
+    ManifestWriter, ManifestWriterBuilder, Operation, Snapshot, SnapshotSummaryCollector, Summary,
+    TableMetadataBuilder, UNASSIGNED_SEQUENCE_NUMBER,
 };
 use iceberg::table::Table;
 use sha2::{Digest, Sha256};
@@ -193,16 +193,21 @@ impl<'a> Draft<'a> {
         Ok(manifests)
     }
 
-    /// A manifest of what leaves, for readers that follow what changes.
+    /// A manifest of what leaves, for readers that follow what changes. Without statistics: they would tell of erased users.
     async fn removed(&self, removed: &[ManifestEntryRef]) -> Result<Option<ManifestFile>> {
         if removed.is_empty() {
             return Ok(None);
         }
         let mut writer = self.writer("removed")?;
+        let spec_id = self.base.metadata().default_partition_spec_id();
         for entry in removed {
             let sequence = entry.sequence_number().unwrap_or_default();
             writer
-                .add_delete_file(entry.data_file().clone(), sequence, entry.file_sequence_number)
+                .add_delete_file(
+                    without_statistics(entry.data_file(), spec_id)?,
+                    sequence,
+                    entry.file_sequence_number,
+                )
                 .map_err(failed("write a manifest"))?;
         }
         writer
@@ -224,6 +229,19 @@ impl<'a> Draft<'a> {
         }
         summary
     }
+}
+
+fn without_statistics(file: &DataFile, spec_id: i32) -> Result<DataFile> {
+    DataFileBuilder::default()
+        .content(file.content_type())
+        .file_path(file.file_path().to_owned())
+        .file_format(file.file_format())
+        .partition(file.partition().clone())
+        .partition_spec_id(spec_id)
+        .record_count(file.record_count())
+        .file_size_in_bytes(file.file_size_in_bytes())
+        .build()
+        .map_err(|error| Error::caused(Kind::Invalid, "write a manifest", error))
 }
 
 /// The totals of the table after a change, from those before it. Source: <https://iceberg.apache.org/spec/#metrics>.

@@ -8,28 +8,34 @@ use iceberg::Catalog;
 use oort_streams::aws;
 use oort_streams::lake::{self, Lake, Query, Rows, Written, commit};
 use oort_streams::local::catalog;
+use oort_streams::local::tables::LocalTables;
 use oort_streams::model::activity::{Activity, ActivityRow, Watermark};
 use oort_streams::model::stack::{ChangeSetKind, NewChangeSet, Phase, TemplateBody};
 use oort_streams::ports::Kind;
 use oort_streams::ports::cloud::{ProposeStacks as _, ReadStacks as _, WriteStacks as _};
+use oort_streams::ports::tables::Tables;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::emulator::{Emulator, fresh_account};
+use crate::upkeep;
 
-struct Table {
-    folder: TempDir,
-    catalog: Arc<dyn Catalog>,
-    lake: Lake,
+/// An Activity table somewhere.
+pub struct Table {
+    pub folder: TempDir,
+    pub catalog: Arc<dyn Catalog>,
+    pub tables: Arc<dyn Tables>,
+    pub lake: Lake,
     runs: std::cell::Cell<u32>,
 }
 
 impl Table {
-    async fn embedded() -> Self {
+    pub async fn embedded() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let catalog = catalog::open(folder.path()).await.unwrap();
         Self {
             lake: Lake::new(Arc::clone(&catalog), "acme"),
+            tables: Arc::new(LocalTables::open(folder.path())),
             catalog,
             folder,
             runs: 0.into(),
@@ -48,12 +54,13 @@ impl Table {
         Self {
             lake: Lake::shared(Arc::clone(&catalog), "oort_logs", "acme_activity", location),
             catalog,
+            tables: session.tables(),
             folder: tempfile::tempdir().unwrap(),
             runs: 0.into(),
         }
     }
 
-    fn rows(&self, events: &[String]) -> (Rows, TempDir) {
+    pub fn rows(&self, events: &[String]) -> (Rows, TempDir) {
         self.runs.set(self.runs.get() + 1);
         let scratch = tempfile::tempdir_in(self.folder.path()).unwrap();
         let mut rows = Rows::new(scratch.path(), &format!("run-{}", self.runs.get()));
@@ -66,19 +73,19 @@ impl Table {
         (rows, scratch)
     }
 
-    async fn write(&self, events: &[String], watermark: u64) -> Written {
+    pub async fn write(&self, events: &[String], watermark: u64) -> Written {
         let (rows, _scratch) = self.rows(events);
         rows.commit(&self.lake, |old| old.max(Watermark(watermark)))
             .await
             .unwrap()
     }
 
-    async fn read(&self, user: &str) -> Vec<ActivityRow> {
+    pub async fn read(&self, user: &str) -> Vec<ActivityRow> {
         lake::activity(&self.lake, Query { user, limit: 10_000 }).await.unwrap()
     }
 }
 
-fn event(uuid: u32, day: u32, actor: &str, target: &str) -> String {
+pub fn event(uuid: u32, day: u32, actor: &str, target: &str) -> String {
     serde_json::json!({
         "uuid": format!("event-{uuid}"),
         "published": format!("2026-10-{:02}T{:02}:00:00.{:03}Z", day % 28 + 1, uuid % 24, uuid % 1000),
@@ -120,6 +127,7 @@ async fn keeps_its_promises(fresh: impl AsyncFn() -> Table) {
     rows_come_back_newest_first_by_id_and_by_login(&fresh().await).await;
     a_commit_on_an_older_snapshot_is_refused(&fresh().await).await;
     Box::pin(writers_at_the_same_time_double_nothing(&fresh().await)).await;
+    Box::pin(upkeep::keeps_its_promises(&fresh().await)).await;
 }
 
 #[tokio::test]

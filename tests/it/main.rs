@@ -28,5 +28,6 @@ mod schedules;
 mod service_faults;
 mod simulation;
 mod tasks;
+mod upkeep;
 mod whole_way;
 mod world;
