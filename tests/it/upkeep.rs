@@ -231,8 +231,9 @@ async fn the_watermark_outlives_the_snapshot_that_carries_it() {
         .await
         .unwrap();
     clean(
-        &Hand::later("carry", 30).on(&table),
+        &Hand::new("carry").on(&table),
         Keep {
+            young: SignedDuration::ZERO,
             newest: 1,
             ..Keep::default()
         },
