@@ -20,7 +20,7 @@ mod queue;
 mod read;
 #[cfg(feature = "deploy")]
 mod sources;
-#[cfg(test)]
+#[cfg(all(test, feature = "deploy"))]
 mod tests;
 mod topic;
 #[cfg(feature = "deploy")]

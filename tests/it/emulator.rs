@@ -50,9 +50,19 @@ impl Emulator {
 
     /// One for this test alone.
     pub fn start() -> Self {
+        Self::launch("false")
+    }
+
+    /// One that lets nobody do what IAM does not allow. The account's own key may do everything.
+    pub fn enforcing() -> Self {
+        Self::launch("true")
+    }
+
+    fn launch(enforces: &str) -> Self {
         let mut child = Command::new(python())
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/emulator"))
             .args(["--port", "0"])
+            .env("AUTH", enforces)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

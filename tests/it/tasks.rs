@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use oort_streams::model::resources::Resources;
 use serde_json::{Value, json};
 
-use crate::emulator::{PRODUCTION, STAGING, python};
+use crate::emulator::{Emulator, PRODUCTION, STAGING, python, setting};
 use crate::rendered;
 use crate::rollout::Rollout;
 
@@ -76,17 +76,9 @@ impl Task {
         }
     }
 
-    /// Runs it as Fargate would: with its command and variables, what Fargate adds to sign in, and a folder to write to.
+    /// Runs it as Fargate would, this build or the one that `OORT_TEST_TASK` names: with its command and variables, what Fargate adds to sign in, and a folder to write to.
     fn run(&self, rollout: &Rollout, account: &str, scratch: &Path) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_oort"))
-            .args(&self.command)
-            .env_clear()
-            .envs(&self.environment)
-            .envs(rollout.emulator.environment(account))
-            .env("OORT_SCRATCH", scratch)
-            .current_dir(scratch)
-            .output()
-            .unwrap();
+        let output = self.output(rollout, account, &[], scratch);
         let (out, err) = (
             String::from_utf8(output.stdout).unwrap(),
             String::from_utf8(output.stderr).unwrap(),
@@ -105,6 +97,21 @@ impl Task {
             .map(|line| serde_json::from_str::<Value>(line).unwrap())
             .collect();
         report
+    }
+
+    /// What comes of it with further variables, such as a role's credentials.
+    fn output(&self, rollout: &Rollout, account: &str, more: &[(String, String)], scratch: &Path) -> Output {
+        let program = setting("OORT_TEST_TASK").unwrap_or_else(|| env!("CARGO_BIN_EXE_oort").to_owned());
+        Command::new(program)
+            .args(&self.command)
+            .env_clear()
+            .envs(&self.environment)
+            .envs(rollout.emulator.environment(account))
+            .envs(more.iter().cloned())
+            .env("OORT_SCRATCH", scratch)
+            .current_dir(scratch)
+            .output()
+            .unwrap()
     }
 }
 
@@ -208,4 +215,47 @@ fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// The credentials of a role, as a task has them.
+fn credentials(rollout: &Rollout, role: &str) -> Vec<(String, String)> {
+    let output = Command::new(python())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/assume.py"))
+        .arg(role)
+        .envs(rollout.emulator.environment(STAGING))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: BTreeMap<String, String> = serde_json::from_slice(&output.stdout).unwrap();
+    told.into_iter().collect()
+}
+
+/// Where IAM is enforced, each task does its work with its own role's credentials, and nothing of another tenant's.
+#[test]
+fn a_role_suffices_for_its_own_task_and_for_no_other_tenants() {
+    let rollout = Rollout::deployed_on(Emulator::enforcing());
+    let events = sample(&rollout, "200");
+    for source in [
+        "acme-preview/3f6c1d90-acme-staging",
+        "initech-preview/b7702e15-initech-staging",
+    ] {
+        rollout
+            .emulator
+            .put_partner_events(&format!("aws.partner/okta.com/{source}"), &events);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    for role in ["detector", "compactor"] {
+        let acme = Task::deployed(&rollout, STAGING, &format!("oort-staging-acme-{role}"));
+        let initech = Task::deployed(&rollout, STAGING, &format!("oort-staging-initech-{role}"));
+        let of_acme = credentials(&rollout, &format!("oort-staging-acme-{role}"));
+        let own = acme.output(&rollout, STAGING, &of_acme, scratch.path());
+        assert!(own.status.success(), "{role}: {}", String::from_utf8_lossy(&own.stderr));
+        let other = initech.output(&rollout, STAGING, &of_acme, scratch.path());
+        let said = String::from_utf8_lossy(&other.stderr);
+        assert_eq!(other.status.code(), Some(4), "{role}: {said}");
+        assert!(
+            said.contains("AccessDenied") || said.contains("not authorized"),
+            "{role}: {said}"
+        );
+    }
 }
