@@ -20,7 +20,7 @@ mod queue;
 mod read;
 #[cfg(feature = "deploy")]
 mod sources;
-#[cfg(all(test, feature = "deploy"))]
+#[cfg(test)]
 mod tests;
 mod topic;
 #[cfg(feature = "deploy")]
