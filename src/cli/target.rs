@@ -52,7 +52,7 @@ impl Clock for WallClock {
 
 impl Target {
     pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
-        if let Some(resources) = arguments.on_aws.resources() {
+        if let Some(resources) = arguments.on_aws.resources()? {
             let tenant = arguments.tenant.as_deref().unwrap_or_default();
             let tenant =
                 TenantId::parse(tenant).map_err(|error| Failure::input(error).hint("name it with --tenant"))?;
