@@ -223,6 +223,29 @@ fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+#[test]
+fn a_task_that_is_told_of_two_tenants_is_refused() {
+    let world = crate::world::World::new();
+    let output = world
+        .command(&[
+            "detect",
+            "--tenant",
+            "acme",
+            "--bucket",
+            "b",
+            "--prefix",
+            "tenants/initech",
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("the objects under `tenants/initech` are not tenant `acme`'s"),
+        "{said}"
+    );
+}
+
 /// The credentials of a role, as a task has them.
 fn credentials(rollout: &Rollout, role: &str) -> Vec<(String, String)> {
     let output = Command::new(python())
