@@ -34,6 +34,7 @@ test: $(PYTHON_TOOLS) $(EMULATOR)/.installed
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features --features runtime -- -D warnings
 
 # Fleets of up to 10,000 tenants through render, check and diff; a million sample events through send, detect, compact and
 # refresh; then rollouts of 10,000 tenants on a virtual clock and of 1,000 on an emulated AWS, killed on the way.

@@ -6,6 +6,11 @@
 //!
 //! Without the feature `deploy` only what the stacks launch is built.
 
+#![cfg_attr(
+    not(feature = "deploy"),
+    allow(dead_code, reason = "the full build uses it, and tells what nobody does")
+)]
+
 pub mod model;
 pub mod ports;
 pub mod telemetry;

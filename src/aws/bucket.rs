@@ -1,10 +1,11 @@
 //! A bucket, reached through `OpenDAL` with the credentials that the SDK found. Must not live here: what is kept in it.
 
 use std::error::Error as _;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use opendal::layers::TimeoutLayer;
 use opendal::services::S3;
 use opendal::{ErrorKind, Operator};
 use reqsign_aws_v4::Credential;
@@ -13,6 +14,9 @@ use reqsign_core::{Context, ProvideCredential, ProvideCredentialChain};
 
 use crate::aws::error::{answered, causes};
 use crate::ports::{Error, Kind, Result};
+
+/// How long an answer is waited for.
+const CALL: Duration = Duration::from_secs(30);
 
 /// The objects of one bucket. Nothing is repeated here: whoever calls paces and repeats.
 #[derive(Debug, Clone)]
@@ -42,6 +46,7 @@ impl Bucket {
             builder = builder.credential_provider_chain(ProvideCredentialChain::new().push(Credentials(provider)));
         }
         let operator = Operator::new(builder).map_err(|error| failed(op(), &error))?.finish();
+        let operator = operator.layer(TimeoutLayer::new().with_timeout(CALL).with_io_timeout(CALL));
         Ok(Self {
             operator,
             url: format!("{endpoint}/{name}"),

@@ -3,6 +3,8 @@
 //! `aws-smithy-mocks` would do the same one layer higher, but turns features of the SDK on for tests alone, so that all of
 //! it would be built twice.
 
+#![cfg(feature = "deploy")]
+
 mod lists;
 mod messages;
 mod queue;

@@ -39,8 +39,9 @@ pub async fn run(target: &Target, stop: &Stop) -> Result<Option<Report>, Failure
     let scratch = target.scratch("compact")?;
     let report = compact::run(&*target.objects, target.lake()?, scratch.path(), &run.name)
         .instrument(run.span.clone())
-        .await?;
+        .await;
     lease.release().await;
+    let report = report?;
     target.count(metric::COMPACTOR_RUNS, 1);
     run.span.in_scope(|| {
         tracing::info!(

@@ -52,8 +52,9 @@ pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option
         rules,
         stop,
     };
-    let report = analysis.run().instrument(run.span.clone()).await?;
+    let report = analysis.run().instrument(run.span.clone()).await;
     lease.release().await;
+    let report = report?;
     run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,

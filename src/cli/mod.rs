@@ -269,10 +269,10 @@ impl Command {
 
     /// The least level of log lines where nobody asks for another.
     fn usual_log(&self) -> &'static str {
-        #[cfg(feature = "deploy")]
-        if let Self::Platform(platform::Verb::Demo(_)) = self {
-            return "warn";
+        match self {
+            #[cfg(feature = "deploy")]
+            Self::Platform(platform::Verb::Demo(_)) => "warn",
+            _ => "info",
         }
-        "info"
     }
 }

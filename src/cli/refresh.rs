@@ -46,8 +46,9 @@ pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, Fai
         scratch: scratch.path(),
         run: &run.name,
     };
-    let report = refresh.run(user).instrument(run.span.clone()).await?;
+    let report = refresh.run(user).instrument(run.span.clone()).await;
     lease.release().await;
+    let report = report?;
     run.span.in_scope(|| {
         tracing::info!(
             landed = report.landed,

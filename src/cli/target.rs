@@ -54,10 +54,14 @@ impl Clock for WallClock {
 
 impl Target {
     pub async fn open(global: &Global, arguments: &TenantArgs) -> Result<Self, Failure> {
-        if let Some(resources) = arguments.on_aws.resources() {
+        if let Some(resources) = arguments.on_aws.resources()? {
             let tenant = arguments.tenant.as_deref().unwrap_or_default();
             let tenant =
                 TenantId::parse(tenant).map_err(|error| Failure::input(error).hint("name it with --tenant"))?;
+            if !resources.are_of(&tenant) {
+                let why = format!("the objects under `{}` are not tenant `{tenant}`'s", resources.prefix);
+                return Err(Failure::refused(why).hint("OORT_TENANT and OORT_PREFIX come from one task definition"));
+            }
             let session = Session::sign_in(None).await;
             if !session.has_region() {
                 return Err(Failure::input("no region is named").hint("set AWS_REGION, as Fargate does"));

@@ -36,19 +36,19 @@ pub struct OnAwsArgs {
     #[arg(long, env = "OORT_BUCKET", value_name = "NAME")]
     bucket: Option<String>,
     /// Where the tenant's objects are in the bucket.
-    #[arg(long, env = "OORT_PREFIX", value_name = "KEY", requires = "bucket")]
+    #[arg(long, env = "OORT_PREFIX", value_name = "KEY")]
     prefix: Option<String>,
     /// The tenant's event queue.
-    #[arg(long, env = "OORT_QUEUE_URL", value_name = "URL", requires = "bucket")]
+    #[arg(long, env = "OORT_QUEUE_URL", value_name = "URL")]
     queue_url: Option<String>,
     /// The topic of the tenant's notifications.
-    #[arg(long, env = "OORT_TOPIC_ARN", value_name = "ARN", requires = "bucket")]
+    #[arg(long, env = "OORT_TOPIC_ARN", value_name = "ARN")]
     topic_arn: Option<String>,
     /// The Glue database of the tenant's Activity table.
-    #[arg(long, env = "OORT_DATABASE", value_name = "NAME", requires = "table")]
+    #[arg(long, env = "OORT_DATABASE", value_name = "NAME")]
     database: Option<String>,
     /// The tenant's Activity table.
-    #[arg(long, env = "OORT_TABLE", value_name = "NAME", requires = "database")]
+    #[arg(long, env = "OORT_TABLE", value_name = "NAME")]
     table: Option<String>,
     /// A folder for rows that are sorted; its use is about a third of the events' size.
     #[arg(long, env = "OORT_SCRATCH", value_name = "DIR")]
@@ -56,19 +56,23 @@ pub struct OnAwsArgs {
 }
 
 impl OnAwsArgs {
-    /// What they name; `None` without a bucket.
-    pub fn resources(&self) -> Option<Resources> {
-        Some(Resources {
-            bucket: self.bucket.clone()?,
-            prefix: self.prefix.clone().unwrap_or_default(),
+    /// What they name; `None` without a bucket: the embedded target runs the same task definitions and leaves out of them what
+    /// names a resource in AWS.
+    pub fn resources(&self) -> Result<Option<Resources>, Failure> {
+        let Some(bucket) = self.bucket.clone() else {
+            return Ok(None);
+        };
+        let prefix = self.prefix.clone().ok_or_else(|| {
+            Failure::input("a bucket is named, and not where the tenant's objects are in it").hint("set OORT_PREFIX")
+        })?;
+        let table = self.database.clone().zip(self.table.clone());
+        Ok(Some(Resources {
+            bucket,
+            prefix,
             queue_url: self.queue_url.clone(),
             topic_arn: self.topic_arn.clone(),
-            table: self
-                .database
-                .clone()
-                .zip(self.table.clone())
-                .map(|(database, table)| TableName { database, table }),
-        })
+            table: table.map(|(database, table)| TableName { database, table }),
+        }))
     }
 }
 

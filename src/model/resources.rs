@@ -1,6 +1,7 @@
 //! What a tenant's tasks work on in AWS. Its stack's task definitions name it to the tasks; whoever has a profile instead
 //! can derive it, since every name follows from environment and tenant.
 
+use crate::model::name::TenantId;
 use crate::model::stack::data_bucket;
 
 /// Names of a tenant's resources. A task knows those that its role may use.
@@ -36,6 +37,11 @@ impl Resources {
                 table: table_name(tenant),
             }),
         }
+    }
+
+    /// Whether the objects are this tenant's.
+    pub fn are_of(&self, tenant: &TenantId) -> bool {
+        self.prefix == format!("tenants/{tenant}")
     }
 
     /// Where the files of the Activity table are.

@@ -80,6 +80,12 @@ impl Refresh<'_> {
         let Some(lease) = self.leases.acquire(INGEST_LEASE, self.stop).await? else {
             return Ok(0);
         };
+        let landed = self.drain(from).await;
+        lease.release().await;
+        landed
+    }
+
+    async fn drain(&self, from: Watermark) -> Result<u64> {
         let mut ingest = Ingest::open(self.queue, self.objects, self.stop, from.0).await?;
         let mut events = 0;
         while let Some(landed) = ingest.land().await? {
@@ -88,7 +94,6 @@ impl Refresh<'_> {
                 break;
             }
         }
-        lease.release().await;
         Ok(events)
     }
 }

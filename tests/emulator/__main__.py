@@ -54,12 +54,13 @@ def emulator(port):
     import listing
     import metrics
     import operations
+    import permissions
     import queues
     import resources
     import sources
     import templates
 
-    for part in (templates, listing, sources, resources, operations, change_sets, metrics, queues):
+    for part in (templates, listing, sources, resources, operations, change_sets, metrics, permissions, queues):
         part.install()
     return control.install(ministack.app.app)
 

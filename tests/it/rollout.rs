@@ -31,7 +31,15 @@ impl Rollout {
 
     /// Staging with its foundation and tenants deployed.
     pub fn deployed() -> Self {
-        let rollout = Self::new();
+        Self::deployed_on(Emulator::start())
+    }
+
+    /// The same on this emulator.
+    pub fn deployed_on(emulator: Emulator) -> Self {
+        let rollout = Self {
+            world: World::of_all_environments(),
+            emulator,
+        };
         rollout.offer_all();
         rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
         rollout.expect(0, STAGING, &["apply"]);

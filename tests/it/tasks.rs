@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use oort_streams::model::resources::Resources;
 use serde_json::{Value, json};
 
-use crate::emulator::{PRODUCTION, STAGING, python};
+use crate::emulator::{Emulator, PRODUCTION, STAGING, python, setting};
 use crate::rendered;
 use crate::rollout::Rollout;
 
@@ -76,17 +76,9 @@ impl Task {
         }
     }
 
-    /// Runs it as Fargate would: with its command and variables, what Fargate adds to sign in, and a folder to write to.
+    /// Runs it as Fargate would, this build or the one that `OORT_TEST_TASK` names: with its command and variables, what Fargate adds to sign in, and a folder to write to.
     fn run(&self, rollout: &Rollout, account: &str, scratch: &Path) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_oort"))
-            .args(&self.command)
-            .env_clear()
-            .envs(&self.environment)
-            .envs(rollout.emulator.environment(account))
-            .env("OORT_SCRATCH", scratch)
-            .current_dir(scratch)
-            .output()
-            .unwrap();
+        let output = self.output(rollout, account, &[], scratch);
         let (out, err) = (
             String::from_utf8(output.stdout).unwrap(),
             String::from_utf8(output.stderr).unwrap(),
@@ -105,6 +97,21 @@ impl Task {
             .map(|line| serde_json::from_str::<Value>(line).unwrap())
             .collect();
         report
+    }
+
+    /// What comes of it with further variables, such as a role's credentials.
+    fn output(&self, rollout: &Rollout, account: &str, more: &[(String, String)], scratch: &Path) -> Output {
+        let program = setting("OORT_TEST_TASK").unwrap_or_else(|| env!("CARGO_BIN_EXE_oort").to_owned());
+        Command::new(program)
+            .args(&self.command)
+            .env_clear()
+            .envs(&self.environment)
+            .envs(rollout.emulator.environment(account))
+            .envs(more.iter().cloned())
+            .env("OORT_SCRATCH", scratch)
+            .current_dir(scratch)
+            .output()
+            .unwrap()
     }
 }
 
@@ -151,26 +158,32 @@ fn what_was_deployed_takes_events_to_findings_and_activity() {
     let again = detector.run(&rollout, STAGING, scratch.path());
     assert_eq!((number(&again, "landed"), number(&again, "notified")), (0, 0));
 
-    let compactor = Task::deployed(&rollout, STAGING, "oort-staging-acme-compactor");
-    let report = compactor.run(&rollout, STAGING, scratch.path());
-    let rows = number(&report, "added");
-    assert!(rows > number(&report, "events"), "{report}");
-    assert_eq!(report["metrics"][0]["CompactorRuns"], 1);
-    assert_eq!(number(&compactor.run(&rollout, STAGING, scratch.path()), "added"), 0);
-
+    // A person's verbs find the same things by the names that follow from the tenant.
     let user = events
         .iter()
         .find_map(|event| event["actor"]["alternateId"].as_str())
         .unwrap();
-    let activity = rollout.expect(
-        0,
-        STAGING,
-        &[
-            "activity", "-e", "staging", "-t", "acme", "--user", user, "--format", "json",
-        ],
+    let of_acme = |verb: &[&str]| {
+        let told = rollout.expect(0, STAGING, &[verb, &["-e", "staging", "-t", "acme"]].concat());
+        serde_json::from_str::<Value>(&told.out).unwrap()
+    };
+    let refreshed = number(&of_acme(&["refresh", "--user", user]), "added");
+    assert!(refreshed > 0, "{user} has no activity");
+    assert_eq!(of_acme(&["redrive"])["letters"], json!([]));
+    assert_eq!(
+        number(&of_acme(&["replay", "--from", "2020-01-01T00:00:00Z"]), "new_findings"),
+        0
     );
-    let activity: Vec<Value> = serde_json::from_str(&activity.out).unwrap();
-    assert!(!activity.is_empty(), "{user} has no activity");
+
+    let compactor = Task::deployed(&rollout, STAGING, "oort-staging-acme-compactor");
+    let report = compactor.run(&rollout, STAGING, scratch.path());
+    let rows = refreshed + number(&report, "added");
+    assert!(rows > number(&report, "events"), "{report}");
+    assert_eq!(report["metrics"][0]["CompactorRuns"], 1);
+    assert_eq!(number(&compactor.run(&rollout, STAGING, scratch.path()), "added"), 0);
+
+    let activity = of_acme(&["activity", "--user", user, "--limit", "10000", "--format", "json"]);
+    assert_eq!(activity.as_array().unwrap().len() as u64, refreshed);
 
     let others = others_read(&rollout, "oort_staging_logs", "acme_activity");
     assert_eq!(
@@ -208,4 +221,70 @@ fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn a_task_that_is_told_of_two_tenants_is_refused() {
+    let world = crate::world::World::new();
+    let output = world
+        .command(&[
+            "detect",
+            "--tenant",
+            "acme",
+            "--bucket",
+            "b",
+            "--prefix",
+            "tenants/initech",
+        ])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("the objects under `tenants/initech` are not tenant `acme`'s"),
+        "{said}"
+    );
+}
+
+/// The credentials of a role, as a task has them.
+fn credentials(rollout: &Rollout, role: &str) -> Vec<(String, String)> {
+    let output = Command::new(python())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/assume.py"))
+        .arg(role)
+        .envs(rollout.emulator.environment(STAGING))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told: BTreeMap<String, String> = serde_json::from_slice(&output.stdout).unwrap();
+    told.into_iter().collect()
+}
+
+/// Where IAM is enforced, each task does its work with its own role's credentials, and nothing of another tenant's.
+#[test]
+fn a_role_suffices_for_its_own_task_and_for_no_other_tenants() {
+    let rollout = Rollout::deployed_on(Emulator::enforcing());
+    let events = sample(&rollout, "200");
+    for source in [
+        "acme-preview/3f6c1d90-acme-staging",
+        "initech-preview/b7702e15-initech-staging",
+    ] {
+        rollout
+            .emulator
+            .put_partner_events(&format!("aws.partner/okta.com/{source}"), &events);
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    for role in ["detector", "compactor"] {
+        let acme = Task::deployed(&rollout, STAGING, &format!("oort-staging-acme-{role}"));
+        let initech = Task::deployed(&rollout, STAGING, &format!("oort-staging-initech-{role}"));
+        let of_acme = credentials(&rollout, &format!("oort-staging-acme-{role}"));
+        let own = acme.output(&rollout, STAGING, &of_acme, scratch.path());
+        assert!(own.status.success(), "{role}: {}", String::from_utf8_lossy(&own.stderr));
+        let other = initech.output(&rollout, STAGING, &of_acme, scratch.path());
+        let said = String::from_utf8_lossy(&other.stderr);
+        assert_eq!(other.status.code(), Some(4), "{role}: {said}");
+        assert!(
+            said.contains("AccessDenied") || said.contains("not authorized"),
+            "{role}: {said}"
+        );
+    }
 }
