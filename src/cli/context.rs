@@ -91,7 +91,7 @@ impl Loaded {
 /// An environment with its rendered stacks.
 pub struct Environment {
     pub profile: profile::Profile,
-    tenants: Vec<TenantId>,
+    pub tenants: Vec<profile::Tenant>,
     pub stacks: Vec<StackSpec>,
 }
 
@@ -106,14 +106,10 @@ impl Environment {
         })?;
         let environment = loaded.environment;
         Ok(Self {
-            tenants: environment.tenants.into_iter().map(|tenant| tenant.id).collect(),
+            tenants: environment.tenants,
             profile: environment.profile,
             stacks,
         })
-    }
-
-    pub fn tenants(&self) -> &[TenantId] {
-        &self.tenants
     }
 
     /// Puts a tenant's stack in place and reads it as its twin: what runs is what the file in the data folder says.
@@ -164,18 +160,18 @@ pub fn not_found(error: source::SourceError) -> Failure {
     Failure::input(error).hint(hint)
 }
 
-pub fn choose(environment: &Environment, arguments: &TenantArgs) -> Result<TenantId, Failure> {
+pub fn choose(environment: &Environment, arguments: &TenantArgs) -> Result<profile::Tenant, Failure> {
     let known = environment
-        .tenants()
+        .tenants
         .iter()
-        .map(TenantId::as_str)
+        .map(|tenant| tenant.id.as_str())
         .collect::<Vec<_>>()
         .join(", ");
     let name = &arguments.environment.environment;
-    match (&arguments.tenant, environment.tenants()) {
+    match (&arguments.tenant, environment.tenants.as_slice()) {
         (Some(wanted), tenants) => tenants
             .iter()
-            .find(|tenant| tenant.as_str() == wanted)
+            .find(|tenant| tenant.id.as_str() == wanted)
             .cloned()
             .ok_or_else(|| Failure::input(format!("environment `{name}` has no tenant `{wanted}`; it has {known}"))),
         (None, [only]) => Ok(only.clone()),

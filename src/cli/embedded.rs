@@ -46,7 +46,8 @@ impl Embedded {
 
     /// A tenant of an environment that is loaded.
     pub async fn of(global: &Global, environment: &Environment, arguments: &TenantArgs) -> Result<Self, Failure> {
-        let tenant = choose(environment, arguments)?;
+        let chosen = choose(environment, arguments)?;
+        let tenant = chosen.id;
         let twin = environment.deploy(global, &tenant)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data = &global.data.join(&arguments.environment.environment);
@@ -64,6 +65,7 @@ impl Embedded {
                 tables: Some(Arc::new(LocalTables::open(data))),
                 scratch: data.join("scratch").join(tenant.as_str()),
                 tells_metrics: false,
+                data_retention_days: chosen.settings.data_retention_days,
                 tenant,
             },
             region: environment.profile.region.to_string(),

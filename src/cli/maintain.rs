@@ -18,20 +18,22 @@ use crate::runtime::retention;
 /// How long a tenant's data is kept.
 #[derive(Debug, Clone, Copy, Args)]
 struct RetentionArgs {
-    /// Whole days (UTC) before today that are kept.
+    /// Whole days (UTC) before today that are kept, instead of the environment's `data_retention_days`.
     #[arg(long, env = "OORT_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     retention_days: Option<u32>,
 }
 
 impl RetentionArgs {
-    fn horizon(self) -> Option<Horizon> {
-        Horizon::of(WallClock.now(), self.retention_days?)
+    /// `None` where data is kept for ever.
+    fn horizon(self, target: &Target) -> Option<Horizon> {
+        let days = self.retention_days.unwrap_or(target.data_retention_days);
+        Horizon::of(WallClock.now(), days)
     }
 }
 
 /// Merge small files of the Activity table, drop what is past its retention, and delete what nothing refers to.
 ///
-/// `oort retention` lists what would be dropped. Without --retention-days data is kept for ever.
+/// `oort retention` lists what would be dropped.
 #[derive(Debug, Args)]
 pub struct Maintain {
     #[command(flatten)]
@@ -58,7 +60,8 @@ impl Maintain {
             newest: usize::try_from(self.snapshots).unwrap_or(usize::MAX),
             files: days(self.orphan_days),
         };
-        let work = Box::pin(run(&target, self.retention.horizon(), keep, &stop));
+        let horizon = self.retention.horizon(&target);
+        let work = Box::pin(run(&target, horizon, keep, &stop));
         match stop::unless_stopped(&stop, work).await? {
             Some(report) => output::json(&report),
             None => output::line("another run is at work on this tenant's table; nothing to do"),
@@ -101,7 +104,7 @@ async fn run(target: &Target, horizon: Option<Horizon>, keep: Keep, stop: &Stop)
     Ok(Some(report))
 }
 
-/// List what is past a tenant's retention, which the next `oort maintain` with the same days drops for good.
+/// List what is past a tenant's retention, which the next `oort maintain` drops for good.
 #[derive(Debug, Args)]
 pub struct Retention {
     #[command(flatten)]
@@ -112,11 +115,11 @@ pub struct Retention {
 
 impl Retention {
     pub async fn run(self, global: &Global) -> Outcome {
-        let Some(horizon) = self.retention.horizon() else {
+        let target = Target::open(global, &self.tenant).await?;
+        let Some(horizon) = self.retention.horizon(&target) else {
             output::line("no retention is set: data is kept for ever");
             return Ok(Exit::Done);
         };
-        let target = Target::open(global, &self.tenant).await?;
         let past = retention::past(&*target.objects, target.lake()?, horizon).await?;
         output::json(&past);
         let is_something = past.activity.files + past.segments + past.set_aside + past.findings > 0;

@@ -40,6 +40,8 @@ pub struct Target {
     pub scratch: PathBuf,
     /// Whether somebody makes metrics of what is printed.
     pub tells_metrics: bool,
+    /// What the environment's files say; 0 for ever, as where no file is read.
+    pub data_retention_days: u32,
 }
 
 /// The machine's clock, for what is told to AWS.
@@ -80,11 +82,14 @@ impl Target {
         if profile.target == profile::Target::Embedded {
             return Ok(Embedded::of(global, &environment, arguments).await?.target);
         }
-        let tenant = choose(&environment, arguments)?;
+        let chosen = choose(&environment, arguments)?;
         let session = crate::cli::cloud::session(profile).await?;
         let (account, region) = (profile.account_id.as_str(), profile.region.as_str());
-        let resources = Resources::of(name, tenant.as_str(), account, region);
-        Self::on_aws(&session, arguments, tenant, &resources)
+        let resources = Resources::of(name, chosen.id.as_str(), account, region);
+        Ok(Self {
+            data_retention_days: chosen.settings.data_retention_days,
+            ..Self::on_aws(&session, arguments, chosen.id, &resources)?
+        })
     }
 
     #[cfg(not(feature = "deploy"))]
@@ -125,6 +130,7 @@ impl Target {
             lake,
             scratch: scratch.join(tenant.as_str()),
             tells_metrics: true,
+            data_retention_days: 0,
             tenant,
         })
     }

@@ -60,12 +60,12 @@ impl Up {
             speed: self.speed,
         };
         let mut planned = Vec::new();
-        for tenant in environment.tenants() {
-            let twin = environment.deploy(global, tenant)?;
+        for tenant in &environment.tenants {
+            let twin = environment.deploy(global, &tenant.id)?;
             planned.extend(twin.schedules.into_iter().filter_map(|schedule| {
                 let due = schedule.next_after(time.start, time.start)?;
                 Some(Planned {
-                    tenant: tenant.to_string(),
+                    tenant: tenant.id.to_string(),
                     schedule,
                     due,
                 })

@@ -25,8 +25,10 @@ permissions_boundary: arn:aws:iam::000000000000:policy/example
 network: {subnets: [subnet-0], security_groups: [sg-0]}
 detector: {schedule: rate(1 hour), jitter_minutes: 30, cpu: 256, memory_mib: 512}
 compactor: {schedule: cron(15 3 * * ? *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
+maintainer: {schedule: cron(45 5 ? * SUN *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
 queue: {visibility_timeout_seconds: 900, receive_limit: 5, retention_days: 14}
 archive_retention_days: 14
+data_retention_days: 400
 log_retention_days: 30
 tags: {stage: example}
 "#;

@@ -94,8 +94,11 @@ pub struct Layer {
 pub struct Settings {
     pub detector: Task,
     pub compactor: Task,
+    pub maintainer: Task,
     pub queue: Queue,
     pub archive_retention_days: u32,
+    /// Days before today whose events, rows and findings are kept; 0 keeps them for ever.
+    pub data_retention_days: u32,
     pub log_retention_days: u32,
 }
 

@@ -92,11 +92,21 @@ const QUEUE: &[Key] = &[
 
 const DETECTOR: Key = optional("detector", "The hourly analysis.", Shape::Map(TASK));
 const COMPACTOR: Key = optional("compactor", "The daily compaction.", Shape::Map(TASK));
+const MAINTAINER: Key = optional(
+    "maintainer",
+    "The upkeep of the Activity table: small files are merged, and what is past its retention goes.",
+    Shape::Map(TASK),
+);
 const EVENT_QUEUE: Key = optional("queue", "The queue of a tenant's events.", Shape::Map(QUEUE));
 const ARCHIVE: Key = optional(
     "archive_retention_days",
     "How long the event archive keeps events; Okta replays none.",
     Shape::Number(1, 3_653),
+);
+const DATA: Key = optional(
+    "data_retention_days",
+    "How long landed events, rows and findings are kept; 0 for ever, otherwise 30 days or more.",
+    Shape::Number(0, 36_500),
 );
 const LOGS: Key = optional(
     "log_retention_days",
@@ -110,7 +120,7 @@ const TAGS: Key = optional(
 );
 
 /// The settings of an environment. All but the last, which is one for all, may be otherwise for a group or tenant.
-pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, EVENT_QUEUE, ARCHIVE, LOGS];
+pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, EVENT_QUEUE, ARCHIVE, DATA, LOGS];
 
 const QUOTAS: Key = optional(
     "quotas",
@@ -198,8 +208,10 @@ const SUPPRESSIONS: Key = optional(
 pub const DEFAULTS: &[Key] = &[
     DETECTOR,
     COMPACTOR,
+    MAINTAINER,
     EVENT_QUEUE,
     ARCHIVE,
+    DATA,
     LOGS,
     TAGS,
     QUOTAS,
@@ -249,8 +261,10 @@ pub const PROFILE: &[Key] = &[
     ),
     DETECTOR,
     COMPACTOR,
+    MAINTAINER,
     EVENT_QUEUE,
     ARCHIVE,
+    DATA,
     LOGS,
     TAGS,
     QUOTAS,
@@ -259,7 +273,7 @@ pub const PROFILE: &[Key] = &[
 ];
 
 /// `environments/<environment>/groups/<group>.yaml`.
-pub const GROUP: &[Key] = &[DETECTOR, COMPACTOR, EVENT_QUEUE, ARCHIVE, TAGS];
+pub const GROUP: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, EVENT_QUEUE, ARCHIVE, DATA, TAGS];
 
 const SEVERITIES: Shape = Shape::Choice(&["informational", "low", "medium", "high", "critical"]);
 
@@ -309,8 +323,10 @@ pub const TENANT: &[Key] = &[
     ),
     DETECTOR,
     COMPACTOR,
+    MAINTAINER,
     EVENT_QUEUE,
     ARCHIVE,
+    DATA,
     optional(
         "notifications",
         "Who is told of findings.",

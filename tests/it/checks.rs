@@ -257,8 +257,8 @@ fn every_format_tells_the_same() {
     plant(&world, "ReadonlyRootFilesystem: true", "User: \"https://a:hunter2@b\"");
     let json: Value = serde_json::from_slice(&world.run(&["check", "--format", "json"]).stdout).unwrap();
     let found = json["violations"].as_array().unwrap();
-    // Two tasks of two tenants.
-    assert_eq!((found.len(), &json["errors"]), (4, &Value::from(4)));
+    // Three tasks of two tenants.
+    assert_eq!((found.len(), &json["errors"]), (6, &Value::from(6)));
     let file = world.file("check.sarif", "");
     let output = world.run(&["check", "--format", "sarif", "--output", &file]);
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));

@@ -142,6 +142,17 @@ impl Emulator {
         body(&aws(self, account, "ecs", &target, &request.to_string()))
     }
 
+    /// What Glue answers.
+    pub fn glue(&self, account: &str, call: &str, request: &Value) -> Value {
+        body(&aws(
+            self,
+            account,
+            "glue",
+            &format!("AWSGlue.{call}"),
+            &request.to_string(),
+        ))
+    }
+
     /// Has a queue hear of what is published to a topic.
     pub fn subscribe(&self, account: &str, topic: &str, queue: &str) {
         let request = format!(

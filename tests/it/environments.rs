@@ -176,11 +176,32 @@ proptest! {
         let stack = render::render(&environment, &sources).unwrap().remove(1);
         let read = |text: &str| -> serde_yaml::Value { serde_yaml::from_str(text).unwrap() };
         let (mut expected, found) = (read(&plain.spec.body), read(&stack.spec.body));
-        for task in ["DetectorTask", "CompactorTask"] {
+        for task in ["DetectorTask", "CompactorTask", "MaintainerTask"] {
             expected["Resources"][task]["Properties"]["ContainerDefinitions"][0]["Image"] = value.clone().into();
         }
         prop_assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn a_tenants_retention_is_told_to_its_maintainer_alone() {
+    let told = |days: &str| {
+        let mut sources = sources();
+        sources.tenants[0].text += &["data_retention_days: ", days, "\n"].concat();
+        let environment = profile::validate(&sources).unwrap();
+        let stack = render::render(&environment, &sources).unwrap().remove(1);
+        let template: serde_yaml::Value = serde_yaml::from_str(&stack.spec.body).unwrap();
+        let of = |task: &str| {
+            let container = &template["Resources"][task]["Properties"]["ContainerDefinitions"][0];
+            let variables = container["Environment"].as_sequence().unwrap().iter();
+            let mut days = variables.filter(|variable| variable["Name"] == "OORT_RETENTION_DAYS");
+            days.next()
+                .map(|variable| variable["Value"].as_str().unwrap().to_owned())
+        };
+        [of("DetectorTask"), of("CompactorTask"), of("MaintainerTask")]
+    };
+    assert_eq!(told("90"), [None, None, Some("90".to_owned())]);
+    assert_eq!(told("0"), [None, None, None]);
 }
 
 #[test]
@@ -199,7 +220,7 @@ fn a_permissions_boundary_bounds_every_role() {
             }
         }
     }
-    assert_eq!(roles, 1 + 2 * 3);
+    assert_eq!(roles, 1 + 2 * 4);
     sources.profile.text = sources
         .profile
         .text

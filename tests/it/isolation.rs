@@ -288,9 +288,10 @@ fn a_role_reaches_what_its_own_task_needs() {
         let stack = format!("oort-{}-{MINE}", account.environment);
         let role = |name: &str| format!("arn:aws:iam::{}:role/{stack}-{name}", account.id);
         let here = |service: &str, rest: &str| format!("arn:aws:{service}:{REGION}:{}:{rest}", account.id);
-        let (detector, compactor) = (role("detector"), role("compactor"));
+        let (detector, compactor, maintainer) = (role("detector"), role("compactor"), role("maintainer"));
         let queue = here("sqs", &format!("{stack}-events"));
         let object = format!("{}/tenants/{MINE}/segments/0", account.bucket());
+        let delivered = format!("{}/tenants/{MINE}/outbox/1.json", account.bucket());
         let table = here(
             "glue",
             &format!("table/oort_{}_logs/{MINE}_activity", account.environment),
@@ -308,6 +309,9 @@ fn a_role_reaches_what_its_own_task_needs() {
             (&compactor, "s3:PutObject", &object),
             (&compactor, "glue:GetTable", &table),
             (&compactor, "glue:UpdateTable", &table),
+            (&detector, "s3:DeleteObject", &delivered),
+            (&maintainer, "s3:DeleteObject", &object),
+            (&maintainer, "glue:UpdateTable", &table),
         ] {
             assert!(
                 account.allows(who, action, what, plain),
@@ -316,6 +320,8 @@ fn a_role_reaches_what_its_own_task_needs() {
         }
         assert!(!account.allows(&compactor, "sqs:ReceiveMessage", &queue, plain));
         assert!(!account.allows(&detector, "glue:UpdateTable", &table, plain));
+        assert!(!account.allows(&detector, "s3:DeleteObject", &object, plain));
+        assert!(!account.allows(&compactor, "s3:DeleteObject", &object, plain));
         // Without encryption in transit nothing is allowed.
         let bare = [("aws:SecureTransport", "false")];
         assert!(!account.allows(&detector, "s3:GetObject", &object, &bare));

@@ -49,10 +49,15 @@ impl Table {
         let bucket = format!("lake-{account}");
         let session = aws::Session::of(config);
         deploy(&session.account(), &bucket).await;
+        Self::of_acme(&session, "oort_logs", &bucket)
+    }
+
+    /// The table of tenant acme in a database, with its files in a bucket.
+    pub fn of_acme(session: &aws::Session, database: &str, bucket: &str) -> Self {
         let catalog = session.catalog().unwrap();
         let location = format!("s3://{bucket}/tenants/acme/activity");
         Self {
-            lake: Lake::shared(Arc::clone(&catalog), "oort_logs", "acme_activity", location),
+            lake: Lake::shared(Arc::clone(&catalog), database, "acme_activity", location),
             catalog,
             tables: session.tables(),
             folder: tempfile::tempdir().unwrap(),

@@ -41,7 +41,11 @@ fn a_task_is_told_the_names_that_follow_from_its_tenant() {
         let expected = Resources::of(environment, "acme", account, REGION);
         let table = expected.table.unwrap();
         let mut told: BTreeMap<String, String> = BTreeMap::new();
-        for (role, verb) in [("Detector", "detect"), ("Compactor", "compact")] {
+        for (role, verb) in [
+            ("Detector", "detect"),
+            ("Compactor", "compact"),
+            ("Maintainer", "maintain"),
+        ] {
             let task = task(environment, account, "acme", role);
             assert_eq!(task.command, [verb]);
             told.extend(task.environment);
@@ -199,6 +203,17 @@ fn what_was_deployed_takes_events_to_findings_and_activity() {
         number(&others, "files_of_newest_day") < number(&others, "files"),
         "a day is found without reading the others: {others}"
     );
+    let maintainer = Task::deployed(&rollout, STAGING, "oort-staging-acme-maintainer");
+    let merged = maintainer.run(&rollout, STAGING, scratch.path())["merged"].clone();
+    assert!(
+        number(&merged, "files_after") < number(&merged, "files_before"),
+        "{merged}"
+    );
+    let others = others_read(&rollout, "oort_staging_logs", "acme_activity");
+    assert_eq!(
+        (number(&others, "rows"), number(&others, "rows_by_duckdb")),
+        (rows, rows)
+    );
     assert_eq!(
         rollout
             .run(
@@ -273,7 +288,7 @@ fn a_role_suffices_for_its_own_task_and_for_no_other_tenants() {
             .put_partner_events(&format!("aws.partner/okta.com/{source}"), &events);
     }
     let scratch = tempfile::tempdir().unwrap();
-    for role in ["detector", "compactor"] {
+    for role in ["detector", "compactor", "maintainer"] {
         let acme = Task::deployed(&rollout, STAGING, &format!("oort-staging-acme-{role}"));
         let initech = Task::deployed(&rollout, STAGING, &format!("oort-staging-initech-{role}"));
         let of_acme = credentials(&rollout, &format!("oort-staging-acme-{role}"));

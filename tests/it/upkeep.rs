@@ -3,6 +3,7 @@
 
 mod erasure;
 mod killed;
+mod older;
 mod plain;
 mod retention;
 

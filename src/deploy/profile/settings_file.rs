@@ -15,8 +15,10 @@ pub fn settings(reader: &mut Reader<'_>, fields: &Fields<'_>, below: &Settings) 
     Settings {
         detector: task(reader, fields, "detector", &below.detector),
         compactor: task(reader, fields, "compactor", &below.compactor),
+        maintainer: task(reader, fields, "maintainer", &below.maintainer),
         queue: queue(reader, fields, &below.queue),
         archive_retention_days: number(reader, fields, "archive_retention_days", below.archive_retention_days),
+        data_retention_days: data_retention(reader, fields, below.data_retention_days),
         // A group or tenant has no such key.
         log_retention_days: number(reader, fields, "log_retention_days", below.log_retention_days),
     }
@@ -27,6 +29,21 @@ fn number(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str, below: u32) 
     fields
         .number(name, reader)
         .map_or(below, |read| read.unwrap_or(UNKNOWN))
+}
+
+/// What is dropped does not come back: so few days are a slip of the pen.
+const LEAST_DATA_RETENTION_DAYS: u32 = 30;
+
+fn data_retention(reader: &mut Reader<'_>, fields: &Fields<'_>, below: u32) -> u32 {
+    const KEY: &str = "data_retention_days";
+    let days = number(reader, fields, KEY, below);
+    if (1..LEAST_DATA_RETENTION_DAYS).contains(&days)
+        && let Some(node) = fields.get(KEY, reader)
+    {
+        let why = format!("`{KEY}`: at least {LEAST_DATA_RETENTION_DAYS}, or 0 to keep everything for ever");
+        reader.report(node.at, why);
+    }
+    days
 }
 
 fn task(reader: &mut Reader<'_>, fields: &Fields<'_>, name: &str, below: &Task) -> Task {
@@ -148,13 +165,15 @@ impl Settings {
         };
         Self {
             detector: task.clone(),
-            compactor: task,
+            compactor: task.clone(),
+            maintainer: task,
             queue: Queue {
                 visibility_timeout_seconds: 30,
                 receive_limit: 1,
                 retention_days: 1,
             },
             archive_retention_days: 1,
+            data_retention_days: 0,
             log_retention_days: 1,
         }
     }

@@ -9,8 +9,10 @@ image: oort-streams:1
 network: {subnets: [subnet-1], security_groups: [sg-1]}
 detector: {schedule: rate(1 hour), jitter_minutes: 30, cpu: 512, memory_mib: 1024}
 compactor: {schedule: cron(15 3 * * ? *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
+maintainer: {schedule: cron(45 5 ? * SUN *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
 queue: {visibility_timeout_seconds: 60, receive_limit: 5, retention_days: 14}
 archive_retention_days: 14
+data_retention_days: 0
 log_retention_days: 30
 tags: {stage: test}
 ";
@@ -74,12 +76,13 @@ tenant: acme
 queue:
   receive_limit: five
   retention_days: 15
+data_retention_days: 29
 tags:
   aws:owner: me
   stage: no
 ";
     insta::assert_snapshot!(problems(&profile, &[("acme", acme)]), @r#"
-    12 problems in the environment's files
+    13 problems in the environment's files
     environments/test/profile.yaml:1:1: `archive_retention_days` is missing; add it here or in environments/defaults.yaml
          1 | environment: test
            | ^
@@ -92,8 +95,8 @@ tags:
     environments/test/profile.yaml:7:22: `schedule`: a rate is 1 minute, hour or day, or 2 and more minutes, hours or days
          7 | detector: {schedule: rate(1 hours), jitter_minutes: 30, cpu: 512, memory_mib: 1024}
            |                      ^
-    environments/test/profile.yaml:10:21: `log_retention_days` is one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-        10 | log_retention_days: 31
+    environments/test/profile.yaml:12:21: `log_retention_days` is one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+        12 | log_retention_days: 31
            |                     ^
     environments/test/tenants/acme.yaml:4:19: `integration_id`: "5f1d7a42/acme" is no integration ID: 1 to 75 letters, digits, dots, hyphens and underscores
          4 |   integration_id: 5f1d7a42/acme
@@ -110,11 +113,14 @@ tags:
     environments/test/tenants/acme.yaml:9:19: `retention_days` is a whole number from 1 to 14
          9 |   retention_days: 15
            |                   ^
-    environments/test/tenants/acme.yaml:11:3: the tag `aws:owner` starts with aws: or oort:, which are taken
-        11 |   aws:owner: me
+    environments/test/tenants/acme.yaml:10:22: `data_retention_days`: at least 30, or 0 to keep everything for ever
+        10 | data_retention_days: 29
+           |                      ^
+    environments/test/tenants/acme.yaml:12:3: the tag `aws:owner` starts with aws: or oort:, which are taken
+        12 |   aws:owner: me
            |   ^
-    environments/test/tenants/acme.yaml:12:10: `stage` is a text; write "no" in quotes, or it may be read as something else
-        12 |   stage: no
+    environments/test/tenants/acme.yaml:13:10: `stage` is a text; write "no" in quotes, or it may be read as something else
+        13 |   stage: no
            |          ^
     "#);
 }

@@ -159,4 +159,7 @@ fn a_retention_of_no_days_is_refused_and_a_list_says_what_would_go() {
     assert!(nothing.contains("kept for ever"), "{nothing}");
     let kept = world.json(&["retention", "--tenant", "acme", "--retention-days", "36500"]);
     assert_eq!(kept["activity"]["rows"], 0);
+    world.edit_profile(|profile| *profile += "\ndata_retention_days: 36500\n");
+    assert_eq!(world.json(&["retention", "--tenant", "acme"]), kept, "the files say so");
+    assert_eq!(world.json(&["maintain", "--tenant", "acme"])["dropped"], kept);
 }
