@@ -66,9 +66,12 @@ impl SqsQueue {
     /// Up to `max` messages, as SQS gives them.
     async fn receive_all(&self, max: usize) -> Result<Vec<SqsMessage>> {
         let mut all: Vec<SqsMessage> = Vec::new();
+        // Most runs find little, and every receive is paid for: one call first, and twice as many while there is more.
+        let mut at_once = 1;
         while all.len() < max {
             let left = max - all.len();
-            let calls = left.div_ceil(BATCH).min(AT_ONCE);
+            let calls = left.div_ceil(BATCH).min(at_once);
+            at_once = (at_once * 2).min(AT_ONCE);
             let batches = (0..calls).map(|call| self.receive_batch((left - call * BATCH).min(BATCH)));
             // All are awaited, also beside a failure: what one of them took would be hidden and in nobody's hands.
             let batches = futures::future::join_all(batches).await;

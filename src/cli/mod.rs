@@ -24,6 +24,8 @@ mod cloud;
 #[cfg(feature = "deploy")]
 mod context;
 #[cfg(feature = "deploy")]
+mod cost;
+#[cfg(feature = "deploy")]
 mod demo;
 #[cfg(feature = "deploy")]
 mod diff;

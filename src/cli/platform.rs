@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use crate::cli::{
-    Global, Outcome, apply, check, demo, diff, drift, local, plan, profile, render, retire, rollback, sample, schema,
-    shell, status, template, tenant,
+    Global, Outcome, apply, check, cost, demo, diff, drift, local, plan, profile, render, retire, rollback, sample,
+    schema, shell, status, template, tenant,
 };
 
 #[derive(Debug, Subcommand)]
@@ -14,6 +14,7 @@ pub enum Verb {
     Render(render::Render),
     Diff(diff::Diff),
     Check(check::Check),
+    Cost(cost::Cost),
     Plan(Box<plan::PlanVerb>),
     Apply(Box<apply::ApplyVerb>),
     Status(Box<status::Status>),
@@ -41,6 +42,7 @@ impl Verb {
             Self::Render(verb) => verb.run(global),
             Self::Diff(verb) => verb.run(global),
             Self::Check(verb) => verb.run(global),
+            Self::Cost(verb) => verb.run(global),
             Self::Plan(verb) => Box::pin(verb.run(global)).await,
             Self::Apply(verb) => Box::pin(verb.run(global)).await,
             Self::Status(verb) => Box::pin(verb.run(global)).await,

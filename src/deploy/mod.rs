@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod change_sets;
 pub mod check;
+pub mod cost;
 pub mod diff;
 pub mod drift;
 pub mod emit;

@@ -16,6 +16,9 @@ import wire
 REGION = "us-east-2"
 # (account, "service:Operation") -> calls.
 CALLS = Counter()
+# The same -> bytes of the bodies that came, and of those that went.
+RECEIVED = Counter()
+SENT = Counter()
 # Alarms that go off when an operation was called so often: {"account", "operation", "calls", "alarm"}.
 ALARMS = []
 
@@ -23,7 +26,7 @@ ALARMS = []
 def reset():
     import ministack.app
 
-    for kept in (wire.FAULTS, CALLS, ALARMS, sources.SOURCES, listing.PAST):
+    for kept in (wire.FAULTS, CALLS, RECEIVED, SENT, ALARMS, sources.SOURCES, listing.PAST):
         kept.clear()
     operations.reset()
     settings.reset()
@@ -47,6 +50,31 @@ def calls():
     for (account, name), count in CALLS.items():
         counted.setdefault(account, {})[name] = count
     return counted
+
+
+def traffic(wanted):
+    """{account}: calls of each operation, and the bytes of their requests and answers."""
+    account = wanted["account"]
+    return {
+        name: {"calls": count, "received": RECEIVED[account, name], "sent": SENT[account, name]}
+        for (its_account, name), count in CALLS.items()
+        if its_account == account
+    }
+
+
+def forget_calls():
+    for counter in (CALLS, RECEIVED, SENT):
+        counter.clear()
+
+
+def counted(send, key):
+    """Counts what goes out."""
+
+    async def count(message):
+        SENT[key] += len(message.get("body", b""))
+        await send(message)
+
+    return count
 
 
 def put_partner_events(wanted):
@@ -79,7 +107,8 @@ ROUTES = {
     "metric": put_metric,
     "alarm-after": ALARMS.append,
     "calls": lambda _: calls(),
-    "forget-calls": lambda _: CALLS.clear(),
+    "traffic": traffic,
+    "forget-calls": lambda _: forget_calls(),
     "executions": lambda _: operations.EXECUTIONS,
     "reset": lambda _: reset(),
 }
@@ -140,7 +169,10 @@ def install(inner):
         call = wire.Call(scope, body)
         if not call.operation:
             return await work(send)
-        CALLS[call.account, f"{call.service}:{call.operation}"] += 1
+        key = call.account, f"{call.service}:{call.operation}"
+        CALLS[key] += 1
+        RECEIVED[key] += len(body)
+        send = counted(send, key)
         sound(call)
         fault = wire.fault_of(call)
         return await (work(send) if fault is None else wire.meet(call, fault, work, send))

@@ -12,7 +12,24 @@ import answers
 FAULTS = []
 # Peer -> the writer of its connection.
 CONNECTIONS = {}
-S3_OPERATIONS = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+OF_OBJECTS = {"PUT": "PutObject", "GET": "GetObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
+# By method and parameter: what is asked of an object or bucket besides.
+OF_PARAMETERS = {
+    ("GET", "list-type"): "ListObjectsV2",
+    ("POST", "delete"): "DeleteObjects",
+    ("POST", "uploads"): "CreateMultipartUpload",
+    ("PUT", "partNumber"): "UploadPart",
+    ("POST", "uploadId"): "CompleteMultipartUpload",
+    ("DELETE", "uploadId"): "AbortMultipartUpload",
+}
+
+
+def of_s3(method, path, parameters):
+    """S3 names its operations by method, path and parameters."""
+    for (its_method, parameter), operation in OF_PARAMETERS.items():
+        if method == its_method and parameter in parameters:
+            return operation
+    return OF_OBJECTS.get(method, "") if path.strip("/").count("/") else ""
 
 
 class Call:
@@ -33,7 +50,8 @@ class Call:
         elif self.is_cbor:
             self.operation = scope["path"].rpartition("/")[2]
         elif self.service == "s3":
-            self.operation = S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
+            parameters = parse_qs(scope["query_string"].decode(errors="replace"), keep_blank_values=True)
+            self.operation = of_s3(scope["method"], scope["path"], parameters)
         else:
             # The action stands at the very beginning of what every SDK sends; templates are long.
             head = parse_qs(body[:200].decode(errors="replace"))

@@ -276,6 +276,11 @@ impl Emulator {
         serde_json::from_value(calls.get(account).cloned().unwrap_or_else(|| json!({}))).unwrap()
     }
 
+    /// Calls, and the bytes of their requests (`received`) and answers (`sent`), since the last time that they were forgotten.
+    pub fn traffic(&self, account: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
+        serde_json::from_value(self.ask("traffic", &json!({"account": account}))).unwrap()
+    }
+
     pub fn forget_calls(&self) {
         self.ask("forget-calls", &json!({}));
     }

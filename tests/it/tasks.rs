@@ -14,7 +14,7 @@ use crate::rollout::Rollout;
 const REGION: &str = "us-east-2";
 
 /// A task's container.
-struct Task {
+pub struct Task {
     command: Vec<String>,
     environment: BTreeMap<String, String>,
 }
@@ -67,7 +67,7 @@ fn a_task_is_told_the_names_that_follow_from_its_tenant() {
 
 impl Task {
     /// The task that ECS has been told of. Nothing of it is known but what ECS answers.
-    fn deployed(rollout: &Rollout, account: &str, family: &str) -> Self {
+    pub fn deployed(rollout: &Rollout, account: &str, family: &str) -> Self {
         let answer = rollout
             .emulator
             .ecs(account, "DescribeTaskDefinition", &json!({"taskDefinition": family}));
@@ -81,7 +81,7 @@ impl Task {
     }
 
     /// Runs it as Fargate would, this build or the one that `OORT_TEST_TASK` names: with its command and variables, what Fargate adds to sign in, and a folder to write to.
-    fn run(&self, rollout: &Rollout, account: &str, scratch: &Path) -> Value {
+    pub fn run(&self, rollout: &Rollout, account: &str, scratch: &Path) -> Value {
         let output = self.output(rollout, account, &[], scratch);
         let (out, err) = (
             String::from_utf8(output.stdout).unwrap(),
@@ -120,7 +120,7 @@ impl Task {
 }
 
 /// The events of a sample, as Okta would send them.
-fn sample(rollout: &Rollout, events: &str) -> Vec<Value> {
+pub fn sample(rollout: &Rollout, events: &str) -> Vec<Value> {
     let told = rollout.expect(
         0,
         STAGING,

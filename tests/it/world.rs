@@ -42,11 +42,9 @@ impl World {
             &project().join("environments/local"),
             &world.root().join("environments/local"),
         );
-        std::fs::copy(
-            project().join("environments/defaults.yaml"),
-            world.root().join("environments/defaults.yaml"),
-        )
-        .unwrap();
+        for shared in ["environments/defaults.yaml", "environments/prices.yaml"] {
+            std::fs::copy(project().join(shared), world.root().join(shared)).unwrap();
+        }
         world
     }
 
