@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::model::finding::Notification;
 use crate::ports::stop::Stop;
@@ -170,6 +171,25 @@ pub trait Notifier: Send + Sync {
     /// Returns the names of the routes that took it, or of the topic where that is all that a service tells. Delivering the
     /// same id again changes nothing.
     async fn deliver(&self, notification: &Notification) -> Result<Vec<String>>;
+}
+
+/// A tenant's secrets, by names such as `slack-webhook`. They are only read: a person puts them where they are kept.
+///
+/// What is given shows itself to nobody who does not ask for it by `expose_secret`, and is wiped when it is dropped.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// `None` when there is none of this name. [`Kind::Invalid`] for what is no name (see [`is_secret_name`]), and for a secret
+    /// that is no text.
+    async fn get(&self, name: &str) -> Result<Option<SecretString>>;
+}
+
+/// Lower-case letters, digits and hyphens, 64 at most, with a letter first.
+pub fn is_secret_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Held while a role works on a tenant. One that is dropped without a release becomes free after a while at most, also when

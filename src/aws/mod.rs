@@ -18,6 +18,7 @@ mod propose;
 mod queue;
 #[cfg(feature = "deploy")]
 mod read;
+mod secrets;
 #[cfg(feature = "deploy")]
 mod sources;
 mod tables;
@@ -44,11 +45,12 @@ use iceberg::Catalog;
 pub use self::account::Account;
 use crate::aws::objects::S3Objects;
 use crate::aws::queue::SqsQueue;
+use crate::aws::secrets::ManagedSecrets;
 use crate::aws::tables::GlueTables;
 use crate::aws::topic::SnsTopic;
 use crate::model::name::Region;
 use crate::ports::tables::Tables;
-use crate::ports::{DeadLetters, Notifier, Objects, Queue, Result};
+use crate::ports::{DeadLetters, Notifier, Objects, Queue, Result, Secrets};
 
 /// Calls of a task's adapters before a failure is told.
 const ATTEMPTS: u32 = 5;
@@ -125,6 +127,11 @@ impl Session {
 
     pub fn topic(&self, arn: &str) -> Arc<dyn Notifier> {
         Arc::new(SnsTopic::open(&self.for_tasks(), arn))
+    }
+
+    /// The secrets of a tenant of an environment.
+    pub fn secrets(&self, environment: &str, tenant: &str) -> Arc<dyn Secrets> {
+        Arc::new(ManagedSecrets::open(&self.for_tasks(), environment, tenant))
     }
 
     /// What upkeep needs of the catalog's tables.

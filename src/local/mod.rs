@@ -16,6 +16,7 @@ pub mod queue;
 pub mod retained;
 mod runs;
 pub mod schedule;
+pub mod secrets;
 mod sqlite;
 pub mod tables;
 mod template;

@@ -153,6 +153,18 @@ impl Emulator {
         ))
     }
 
+    /// Puts a secret into Secrets Manager.
+    pub fn keep_secret(&self, account: &str, secret: &Value) {
+        let answer = aws(
+            self,
+            account,
+            "secretsmanager",
+            "secretsmanager.CreateSecret",
+            &secret.to_string(),
+        );
+        assert!(answer.contains(" 200"), "{answer}");
+    }
+
     /// Has a queue hear of what is published to a topic.
     pub fn subscribe(&self, account: &str, topic: &str, queue: &str) {
         let request = format!(

@@ -26,6 +26,7 @@ mod rollout_in_memory;
 mod rollout_properties;
 mod rollout_watch;
 mod schedules;
+mod secrets_contract;
 mod service_faults;
 mod simulation;
 mod tasks;
