@@ -269,7 +269,7 @@ fn every_format_tells_the_same() {
         .iter()
         .map(|result| result["occurrenceCount"].as_u64().unwrap())
         .sum();
-    assert_eq!(occurrences, 4);
+    assert_eq!(occurrences, 6);
     let place = &results[0]["locations"][0]["physicalLocation"];
     assert_eq!(place["artifactLocation"]["uri"], found[0]["file"]);
     assert_eq!(place["region"]["startLine"], found[0]["line"]);

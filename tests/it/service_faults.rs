@@ -155,7 +155,7 @@ async fn a_throttled_queue_gives_all_it_has() {
         emulator.send(&account, "events", &number.to_string());
     }
     let queue = Session::of(emulator.config(&account).await).queue(&url);
-    let throttled = |operation: &str| json!({"operation": operation, "times": 6, "status": 400, "code": "RequestThrottled", "message": "Rate exceeded"});
+    let throttled = |operation: &str| json!({"operation": operation, "times": 4, "status": 400, "code": "RequestThrottled", "message": "Rate exceeded"});
     emulator.faults(&json!([throttled("ReceiveMessage"), throttled("DeleteMessageBatch")]));
     let (mut bodies, mut receipts) = (Vec::new(), Vec::new());
     while bodies.len() < 25 {
