@@ -52,6 +52,8 @@ mod rollback;
 #[cfg(feature = "deploy")]
 mod rollout_view;
 #[cfg(feature = "deploy")]
+mod rules;
+#[cfg(feature = "deploy")]
 mod sample;
 #[cfg(feature = "deploy")]
 mod schema;

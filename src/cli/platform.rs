@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use crate::cli::{
-    Global, Outcome, apply, check, cost, demo, diff, drift, local, plan, profile, render, retire, rollback, sample,
-    schema, shell, status, template, tenant,
+    Global, Outcome, apply, check, cost, demo, diff, drift, local, plan, profile, render, retire, rollback, rules,
+    sample, schema, shell, status, template, tenant,
 };
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,8 @@ pub enum Verb {
     #[command(subcommand)]
     Template(template::Template),
     Schema(schema::Schema),
+    #[command(subcommand)]
+    Rules(rules::Rules),
     #[command(subcommand)]
     Local(local::Local),
     Sample(sample::Sample),
@@ -55,6 +57,7 @@ impl Verb {
             Self::Schema(verb) => Ok(verb.run()),
             Self::Completions(verb) => Ok(verb.run()),
             Self::Man(verb) => verb.run(),
+            Self::Rules(verb) => verb.run(global),
             Self::Local(verb) => verb.run(global).await,
             Self::Sample(verb) => verb.run(),
             Self::Demo(verb) => Box::pin(verb.run(global)).await,

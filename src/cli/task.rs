@@ -87,17 +87,24 @@ pub struct DetectionArgs {
 impl DetectionArgs {
     /// Loads the rules and warns of what a person should know about them.
     pub fn load(&self, global: &Global) -> Result<RuleSet, Failure> {
-        let shipped_folder = global.root.join("detections");
-        let files = match &self.detections {
-            Some(folder) => rule_files(folder)?,
-            None if shipped_folder.is_dir() => rule_files(&shipped_folder)?,
-            None => shipped::shipped(),
-        };
+        let files = self.files(global)?;
         let rules = RuleSet::load(&files).map_err(Failure::input)?;
         for warning in rules.warnings() {
             tracing::warn!("{warning}");
         }
         Ok(rules)
+    }
+}
+
+impl DetectionArgs {
+    /// The rule files, as they are.
+    pub fn files(&self, global: &Global) -> Result<Vec<RuleFile>, Failure> {
+        let shipped_folder = global.root.join("detections");
+        match &self.detections {
+            Some(folder) => rule_files(folder),
+            None if shipped_folder.is_dir() => rule_files(&shipped_folder),
+            None => Ok(shipped::shipped()),
+        }
     }
 }
 

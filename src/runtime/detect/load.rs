@@ -10,6 +10,7 @@ use rsigma_parser::{
 };
 
 use super::RuleFile;
+use super::about::About;
 use super::needles::{Needs, needs};
 
 /// What is to be said of one place in a rule file.
@@ -35,6 +36,7 @@ pub struct LoadedRule {
     pub needs: Needs,
     pub id: String,
     pub level: Level,
+    pub about: About,
 }
 
 /// What became of all files.
@@ -214,6 +216,7 @@ fn read_rule(place: &Place<'_>, mut rule: SigmaRule, loaded: &mut Loaded, places
     match compile_rule(&rule) {
         Ok(compiled) => loaded.rules.push(LoadedRule {
             needs: needs(&rule),
+            about: About::of(&rule, place.path, place.first_line),
             compiled,
             id,
             level: rule.level.unwrap_or(Level::Medium),

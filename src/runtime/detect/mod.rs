@@ -2,9 +2,11 @@
 //!
 //! Pure: no I/O and no state from one event to the next. Where rule files come from is the caller's business.
 
+mod about;
 mod event;
 mod load;
 mod needles;
+pub mod prove;
 pub mod shipped;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ use std::fmt;
 use rsigma_eval::{EvaluationResult, evaluate_rule};
 use rsigma_parser::Level;
 
+pub use about::About;
 pub use event::OktaEvent;
 pub use load::Remark;
 
@@ -98,6 +101,11 @@ impl RuleSet {
     /// The ids of the rules, in the order of the files.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| rule.id.as_str())
+    }
+
+    /// What each rule says of itself, in the order of the files.
+    pub fn about(&self) -> impl Iterator<Item = &About> {
+        self.rules.iter().map(|rule| &rule.about)
     }
 
     /// The rules that `event` matches, in the order of the files.
