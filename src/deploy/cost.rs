@@ -14,6 +14,8 @@ use crate::deploy::profile::Task;
 /// AWS's own month, in hours.
 const HOURS_A_MONTH: f64 = 730.0;
 const DAYS_A_MONTH: f64 = HOURS_A_MONTH / 24.0;
+/// Told apart from the rest of CloudWatch: whoever wants no alarms pays for none.
+const ALARMS: &str = "CloudWatch alarms";
 const MILLION: f64 = 1_000_000.0;
 const GB: f64 = 1_000_000_000.0;
 const MIB_A_GB: f64 = 1_024.0;
@@ -60,55 +62,61 @@ pub struct Line {
 /// The lines of a month, by service.
 pub fn bill(tenant: &Tenant<'_>, load: Load, prices: &Prices) -> Vec<Line> {
     let month = Month::of(tenant, load);
-    let events = load.events_a_day * DAYS_A_MONTH;
-    let archived = events * usage::ENVELOPE_BYTES / GB;
-    let kept = f64::from(tenant.kept_days) / DAYS_A_MONTH;
-    let stored = events * (usage::SEGMENT_BYTES + usage::ROW_BYTES) / GB;
-    let findings = events * load.findings_a_million / MILLION;
-    let line = |service, what, quantity, unit, price: f64| Line {
+    let mut lines = of_events(tenant, &month, prices);
+    lines.extend(of_tasks(&month, prices));
+    lines.extend(of_the_lake(tenant, &month, prices));
+    lines.extend(of_findings(&month, prices));
+    lines.extend(of_sight(tenant, &month, prices));
+    lines
+}
+
+fn line(service: &'static str, what: &'static str, quantity: f64, unit: &'static str, price: f64) -> Line {
+    Line {
         service,
         what,
         quantity,
         unit,
         usd: quantity * price,
-    };
-    let p = prices;
+    }
+}
+
+fn of_events(tenant: &Tenant<'_>, month: &Month, p: &Prices) -> Vec<Line> {
+    const SERVICE: &str = "EventBridge";
+    let millions = month.events / MILLION;
+    let archived = month.events * usage::ENVELOPE_BYTES / GB;
+    let kept = archived * f64::from(tenant.archive_days) / DAYS_A_MONTH;
+    let runs = month.runs / MILLION;
     vec![
         line(
-            "EventBridge",
+            SERVICE,
             "partner events",
-            events / MILLION,
+            millions,
             "million",
             p.eventbridge_million_events,
         ),
+        line(SERVICE, "into the archive", archived, "GB", p.eventbridge_archive_gb),
         line(
-            "EventBridge",
-            "into the archive",
-            archived,
-            "GB",
-            p.eventbridge_archive_gb,
-        ),
-        line(
-            "EventBridge",
+            SERVICE,
             "kept in the archive",
-            archived * f64::from(tenant.archive_days) / DAYS_A_MONTH,
+            kept,
             "GB-month",
             p.eventbridge_archive_gb_month,
         ),
         line(
-            "EventBridge",
+            SERVICE,
             "scheduled runs",
-            month.runs / MILLION,
+            runs,
             "million",
             p.scheduler_million_invocations,
         ),
-        line(
-            "SQS",
-            "requests",
-            (month.wire.sqs + events) / MILLION,
-            "million",
-            p.sqs_million_requests,
-        ),
+    ]
+}
+
+fn of_tasks(month: &Month, p: &Prices) -> Vec<Line> {
+    // What EventBridge sends to the queue is charged too.
+    let requests = (month.wire.sqs + month.events) / MILLION;
+    vec![
+        line("SQS", "requests", requests, "million", p.sqs_million_requests),
         line(
             "Fargate",
             "processor",
@@ -117,77 +125,47 @@ pub fn bill(tenant: &Tenant<'_>, load: Load, prices: &Prices) -> Vec<Line> {
             p.fargate_vcpu_hour,
         ),
         line("Fargate", "memory", month.gb_hours, "GB-hour", p.fargate_gb_hour),
-        line(
-            "S3",
-            "writes",
-            month.wire.s3_writes / 1_000.0,
-            "thousand",
-            p.s3_thousand_writes,
-        ),
-        line(
-            "S3",
-            "reads",
-            month.wire.s3_reads / 1_000.0,
-            "thousand",
-            p.s3_thousand_reads,
-        ),
-        line(
-            "S3",
-            "segments and Activity table",
-            stored * kept,
-            "GB-month",
-            p.s3_gb_month,
-        ),
-        line(
-            "Glue",
-            "requests",
-            month.wire.glue / MILLION,
-            "million",
-            p.glue_million_requests,
-        ),
-        line(
-            "SNS",
-            "publishes",
-            month.wire.sns / MILLION,
-            "million",
-            p.sns_million_publishes,
-        ),
-        line(
-            "SNS",
-            "deliveries",
-            findings / MILLION,
-            "million",
-            p.sns_million_deliveries,
-        ),
-        line(
-            "KMS",
-            "requests",
-            month.runs * usage::KMS_REQUESTS_A_RUN / MILLION,
-            "million",
-            p.kms_million_requests,
-        ),
-        line(
-            "CloudWatch",
-            "logs",
-            month.runs * usage::LOG_BYTES_A_RUN / GB,
-            "GB",
-            p.cloudwatch_log_gb,
-        ),
-        // A metric is charged for the hours in which it has values.
+    ]
+}
+
+fn of_the_lake(tenant: &Tenant<'_>, month: &Month, p: &Prices) -> Vec<Line> {
+    let stored = month.events * (usage::SEGMENT_BYTES + usage::ROW_BYTES) / GB;
+    let kept = stored * f64::from(tenant.kept_days) / DAYS_A_MONTH;
+    let (writes, reads) = (month.wire.s3_writes / 1_000.0, month.wire.s3_reads / 1_000.0);
+    let glue = month.wire.glue / MILLION;
+    vec![
+        line("S3", "writes", writes, "thousand", p.s3_thousand_writes),
+        line("S3", "reads", reads, "thousand", p.s3_thousand_reads),
+        line("S3", "segments and Activity table", kept, "GB-month", p.s3_gb_month),
+        line("Glue", "requests", glue, "million", p.glue_million_requests),
+    ]
+}
+
+fn of_findings(month: &Month, p: &Prices) -> Vec<Line> {
+    let findings = month.wire.sns / MILLION;
+    vec![
+        line("SNS", "publishes", findings, "million", p.sns_million_publishes),
+        line("SNS", "deliveries", findings, "million", p.sns_million_deliveries),
+    ]
+}
+
+fn of_sight(tenant: &Tenant<'_>, month: &Month, p: &Prices) -> Vec<Line> {
+    let keys = month.runs * usage::KMS_REQUESTS_A_RUN / MILLION;
+    let logs = month.runs * usage::LOG_BYTES_A_RUN / GB;
+    // A metric is charged for the hours in which it has values.
+    let metric = (tenant.compactor.runs_a_day * DAYS_A_MONTH / HOURS_A_MONTH).min(1.0);
+    let alarms = count(tenant.alarms);
+    vec![
+        line("KMS", "requests", keys, "million", p.kms_million_requests),
+        line("CloudWatch", "logs", logs, "GB", p.cloudwatch_log_gb),
         line(
             "CloudWatch",
             "metric",
-            (tenant.compactor.runs_a_day * DAYS_A_MONTH / HOURS_A_MONTH).min(1.0),
+            metric,
             "metric-month",
             p.cloudwatch_metric_month,
         ),
-        line(
-            "CloudWatch alarms",
-            "alarms",
-            count(tenant.alarms),
-            "alarm-month",
-            p.cloudwatch_alarm_month,
-        ),
+        line(ALARMS, "alarms", alarms, "alarm-month", p.cloudwatch_alarm_month),
     ]
 }
 
@@ -199,6 +177,7 @@ fn count(alarms: usize) -> f64 {
 /// What all runs of a month take.
 #[derive(Default)]
 struct Month {
+    events: f64,
     runs: f64,
     wire: Wire,
     vcpu_hours: f64,
@@ -207,7 +186,10 @@ struct Month {
 
 impl Month {
     fn of(tenant: &Tenant<'_>, load: Load) -> Self {
-        let mut month = Self::default();
+        let mut month = Self {
+            events: load.events_a_day * DAYS_A_MONTH,
+            ..Self::default()
+        };
         for (scheduled, run) in [
             (tenant.detector, Run::Detect),
             (tenant.compactor, Run::Compact),
@@ -234,7 +216,7 @@ impl Month {
 
 /// USD of all lines but those of alarms.
 pub fn without_alarms(bill: &[Line]) -> f64 {
-    let lines = bill.iter().filter(|line| line.service != "CloudWatch alarms");
+    let lines = bill.iter().filter(|line| line.service != ALARMS);
     lines.map(|line| line.usd).sum()
 }
 

@@ -57,8 +57,23 @@ pub struct Finding {
     pub event_type: String,
     /// The actor's `alternateId`, or its id, or empty.
     pub actor: String,
-    /// The event as it was received.
+    /// The event as it was received; of several, the one that made it a finding.
     pub event: serde_json::Value,
+    /// Where the finding tells of several events. It grows as more of them come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub episode: Option<Episode>,
+}
+
+/// Several events that are one finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Episode {
+    /// Whose events they are, as the rule groups them; empty for the tenant's.
+    pub entity: String,
+    pub first_seen: Timestamp,
+    pub last_seen: Timestamp,
+    pub count: u64,
+    /// The uuids of its events, of many the first fifty.
+    pub events: Vec<String>,
 }
 
 /// The id of what `rule_id` found in the event `event_uuid` of `tenant`: the first 32 hex digits of a SHA-256 over the three.

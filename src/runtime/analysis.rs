@@ -2,20 +2,19 @@
 //!
 //! Detection follows the segments, not the queue: a run that died after acknowledging is caught up by the next one.
 
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::Serialize;
 
-use crate::lake::objects::{decode, encode, read};
 use crate::lake::segment;
 use crate::model::event::{Head, Unusable, detail};
-use crate::model::finding::{Finding, finding_id};
+use crate::model::finding::{Episode, Finding, finding_id};
 use crate::ports::stop::Stop;
-use crate::ports::{Error, Kind, Notifier, Objects, Precondition, Queue, QueueDepth, Result, Version};
-use crate::runtime::detect::{OktaEvent, RuleSet};
+use crate::ports::{Error, Kind, Notifier, Objects, Queue, QueueDepth, Result};
+use crate::runtime::course::Course;
+use crate::runtime::detect::{Judged, Memory, OktaEvent, RuleSet, Seen};
 use crate::runtime::findings;
 use crate::runtime::ingest::Ingest;
 use crate::runtime::notify::{self, Deliveries};
-
-const STATE_KEY: &str = "detector/state.json";
 
 /// What one run needs.
 pub struct Analysis<'a> {
@@ -47,41 +46,32 @@ pub struct Report {
     pub was_stopped: bool,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct State {
-    /// The first segment that the rules have not seen.
-    next_segment: u64,
-}
-
 impl Analysis<'_> {
     /// One run. The caller holds the tenant's ingest lease.
     pub async fn run(&self) -> Result<Report> {
         let mut report = Report::default();
-        let (state, mut version) = self.load_state().await?;
-        let mut ingest = Ingest::open(self.queue, self.objects, self.stop, state.next_segment).await?;
-        let mut next = state.next_segment;
-        while next < ingest.next_number() && !self.stop.is_asked() {
-            self.judge(next, &mut report).await?;
-            next += 1;
-            version = self.save_state(next, version).await?;
+        let mut course = Course::open(self.objects, self.rules).await?;
+        let mut ingest = Ingest::open(self.queue, self.objects, self.stop, course.next_segment()).await?;
+        while course.next_segment() < ingest.next_number() && !self.stop.is_asked() {
+            self.judge(&mut course, &mut report).await?;
         }
         while let Some(landed) = ingest.land().await? {
             report.segments += 1;
             report.landed += landed.events;
             report.set_aside += landed.set_aside;
             // A number that somebody else claimed meanwhile is that run's segment, and the log is followed without gaps.
-            for number in next..landed.number {
-                self.judge(number, &mut report).await?;
+            while course.next_segment() < landed.number {
+                self.judge(&mut course, &mut report).await?;
             }
             for line in landed.lines.lines() {
-                self.evaluate(landed.number, line, &mut report).await?;
+                self.evaluate(&mut course, line, &mut report).await?;
             }
-            next = landed.number + 1;
-            version = self.save_state(next, version).await?;
+            course.end_segment().await?;
             if landed.is_last {
                 break;
             }
         }
+        course.save().await?;
         let Deliveries {
             delivered,
             routed,
@@ -95,78 +85,100 @@ impl Analysis<'_> {
         Ok(report)
     }
 
-    /// Runs the rules over a segment of the log.
-    async fn judge(&self, number: u64, report: &mut Report) -> Result<()> {
-        let mut lines = segment::Lines::open(self.objects, number).await?;
+    /// Runs the rules over the next segment of the log.
+    async fn judge(&self, course: &mut Course<'_>, report: &mut Report) -> Result<()> {
+        let mut lines = segment::Lines::open(self.objects, course.next_segment()).await?;
         while let Some(line) = lines.next_line()? {
-            self.evaluate(number, line, report).await?;
+            self.evaluate(course, line, report).await?;
         }
-        Ok(())
+        course.end_segment().await
     }
 
-    async fn evaluate(&self, number: u64, line: &str, report: &mut Report) -> Result<()> {
+    async fn evaluate(&self, course: &mut Course<'_>, line: &str, report: &mut Report) -> Result<()> {
         report.evaluated += 1;
-        let found = find(self.tenant, self.rules, line).map_err(|reason| {
+        let number = course.next_segment();
+        let found = find(self.tenant, self.rules, course.memory(), line).map_err(|reason| {
             Error::caused(
                 Kind::Invalid,
                 format!("read a line of {}", segment::key(number)),
                 reason,
             )
         })?;
-        for finding in found {
-            if findings::store(self.objects, &finding).await? {
-                report.new_findings += 1;
-            } else {
-                report.known_findings += 1;
+        for found in found {
+            match found {
+                Found::Grown(finding) => course.grow(finding),
+                Found::New(finding) if findings::store(self.objects, &finding).await? => report.new_findings += 1,
+                Found::New(_) => report.known_findings += 1,
             }
         }
         Ok(())
     }
-
-    async fn load_state(&self) -> Result<(State, Precondition)> {
-        match self.objects.get(STATE_KEY).await? {
-            None => Ok((State::default(), Precondition::Absent)),
-            Some((bytes, version)) => Ok((decode(STATE_KEY, &bytes)?, Precondition::Is(version))),
-        }
-    }
-
-    async fn save_state(&self, next_segment: u64, expected: Precondition) -> Result<Precondition> {
-        let bytes = encode(&State { next_segment })?;
-        let version: Version = self.objects.put(STATE_KEY, bytes, expected).await?;
-        Ok(Precondition::Is(version))
-    }
 }
 
-/// The first segment that the rules have not judged.
-pub(super) async fn next_segment(objects: &dyn Objects) -> Result<u64> {
-    let state: Option<State> = read(objects, STATE_KEY).await?;
-    Ok(state.map_or(0, |state| state.next_segment))
+/// What came of an event.
+pub(super) enum Found {
+    New(Finding),
+    /// A finding that was told of and that this event belongs to.
+    Grown(Finding),
 }
 
 /// What the rules find in one line of a segment.
-pub(super) fn find(tenant: &str, rules: &RuleSet, line: &str) -> std::result::Result<Vec<Finding>, Unusable> {
+pub(super) fn find(
+    tenant: &str,
+    rules: &RuleSet,
+    memory: &mut Memory,
+    line: &str,
+) -> std::result::Result<Vec<Found>, Unusable> {
     let text = detail(line).ok_or(Unusable::NoDetail)?;
     let event = OktaEvent::new(text.as_bytes());
-    let matches = rules.evaluate(&event);
-    if matches.is_empty() {
+    let Some((head, judged)) = rules.judge(&event, text, memory)? else {
         return Ok(Vec::new());
-    }
-    let head = Head::parse(text)?;
+    };
+    Ok(judged
+        .into_iter()
+        .map(|judged| found(tenant, judged, &event, &head))
+        .collect())
+}
+
+fn found(tenant: &str, Judged { matched, seen }: Judged, event: &OktaEvent<'_>, head: &Head<'_>) -> Found {
     // A rule that matched has parsed the event already.
     let event = event.value();
-    Ok(matches
-        .into_iter()
-        .map(|matched| Finding {
-            id: finding_id(tenant, &matched.rule_id, &head.uuid),
-            tenant: tenant.to_owned(),
-            matched,
-            published: head.published,
-            event_uuid: head.uuid.to_string(),
-            event_type: head.event_type.to_string(),
-            actor: actor(event),
-            event: event.clone(),
-        })
-        .collect())
+    let mut finding = Finding {
+        id: finding_id(tenant, &matched.rule_id, &head.uuid),
+        tenant: tenant.to_owned(),
+        matched,
+        published: head.published,
+        event_uuid: head.uuid.to_string(),
+        event_type: head.event_type.to_string(),
+        actor: actor(event),
+        event: event.clone(),
+        episode: None,
+    };
+    let Some(Seen {
+        entity,
+        episode,
+        is_new,
+    }) = seen
+    else {
+        return Found::New(finding);
+    };
+    // An episode is known by its group and first event, and stands under the time at which it was found.
+    let name = format!("{entity}\u{1f}{}", episode.anchor);
+    let time = |at: i64| Timestamp::from_millisecond(at).unwrap_or(head.published);
+    finding.id = finding_id(tenant, &finding.matched.rule_id, &name);
+    finding.published = time(episode.at);
+    finding.episode = Some(Episode {
+        entity,
+        first_seen: time(episode.first),
+        last_seen: time(episode.last),
+        count: episode.count,
+        events: episode.events.iter().map(ToString::to_string).collect(),
+    });
+    if is_new {
+        Found::New(finding)
+    } else {
+        Found::Grown(finding)
+    }
 }
 
 fn actor(event: &serde_json::Value) -> String {

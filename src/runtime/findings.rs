@@ -3,7 +3,7 @@
 
 use jiff::civil::Date;
 
-use crate::lake::objects::{encode, keys, read};
+use crate::lake::objects::{decode, encode, keys, read};
 use crate::model::finding::Finding;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::notify;
@@ -36,6 +36,26 @@ pub async fn store(objects: &dyn Objects, finding: &Finding) -> Result<bool> {
         }) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Writes what a finding of several events has grown to. One that is not there is stored as new; one that tells of as much
+/// already stays as it is.
+pub async fn grow(objects: &dyn Objects, finding: &Finding) -> Result<()> {
+    let key = key(finding);
+    let Some((bytes, version)) = objects.get(&key).await? else {
+        store(objects, finding).await?;
+        return Ok(());
+    };
+    let stored: Finding = decode(&key, &bytes)?;
+    let grown = Finding {
+        episode: finding.episode.clone(),
+        matched: finding.matched.clone(),
+        ..stored.clone()
+    };
+    if grown != stored {
+        objects.put(&key, encode(&grown)?, Precondition::Is(version)).await?;
+    }
+    Ok(())
 }
 
 /// All findings, newest first.

@@ -3,6 +3,7 @@
 
 pub mod analysis;
 pub mod compact;
+mod course;
 pub mod detect;
 pub mod erase;
 pub mod findings;

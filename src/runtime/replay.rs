@@ -1,5 +1,6 @@
 //! Replay: rules over events that were landed before, as they are now. What was found then is found again under the same
-//! identity and changes nothing; what a new rule finds is new.
+//! identity and changes nothing; what a new rule finds is new. Rules that ask what is usual are left out: what was usual at
+//! the time of those events is no longer known.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -7,8 +8,8 @@ use serde::Serialize;
 use crate::lake::segment;
 use crate::model::event::{Head, detail};
 use crate::ports::{Error, Kind, Objects, Result};
-use crate::runtime::analysis::find;
-use crate::runtime::detect::RuleSet;
+use crate::runtime::analysis::{Found, find};
+use crate::runtime::detect::{Memory, RuleSet};
 use crate::runtime::findings;
 
 /// The period whose events are looked at, by their own time: `[from, to)`.
@@ -32,6 +33,7 @@ pub struct Report {
 /// Runs the rules over the events of a period.
 pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: Period) -> Result<Report> {
     let mut report = Report::default();
+    let mut memory = Memory::of_replay();
     let first = segment::start(objects).await?;
     for number in first..segment::end(objects, first).await? {
         let unreadable = |reason| {
@@ -52,7 +54,9 @@ pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: P
                 continue;
             }
             report.evaluated += 1;
-            for finding in find(tenant, rules, line).map_err(unreadable)? {
+            for found in find(tenant, rules, &mut memory, line).map_err(unreadable)? {
+                // What has grown since was counted when it was new.
+                let Found::New(finding) = found else { continue };
                 if findings::store(objects, &finding).await? {
                     report.new_findings += 1;
                 } else {

@@ -9,7 +9,7 @@ use crate::lake::{Lake, Upkeep, commit, segment, set_aside};
 use crate::model::activity::Watermark;
 use crate::model::event::{Head, detail};
 use crate::ports::{Objects, Result};
-use crate::runtime::{analysis, findings};
+use crate::runtime::{course, findings};
 
 /// What of a tenant is older than a horizon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ async fn first_kept_segment(objects: &dyn Objects, lake: &Lake, horizon: Horizon
         Some(table) => commit::watermark(&table)?,
         None => Watermark::default(),
     };
-    let judged = analysis::next_segment(objects).await?;
+    let judged = course::next_segment(objects).await?;
     let last = segment::end(objects, first).await?.saturating_sub(1);
     let mut kept = first;
     for number in first..last.min(compacted.0).min(judged) {

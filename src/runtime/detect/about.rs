@@ -1,8 +1,8 @@
 //! What a rule says of itself to people: its meaning, and what to do when it fires. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use rsigma_parser::{Detection, DetectionItem, Level, SigmaRule, SigmaValue, Status};
+use rsigma_parser::{CorrelationRule, Detection, DetectionItem, Level, SigmaRule, SigmaValue, Status};
 use serde::Serialize;
 
 use super::severity;
@@ -38,13 +38,30 @@ impl About {
             id: rule.id.clone().unwrap_or_default(),
             title: rule.title.clone(),
             severity: severity(rule.level.unwrap_or(Level::Medium)),
-            status: rule.status.as_ref().map(status),
+            status: rule.status.map(status),
             description: rule.description.clone().unwrap_or_default().trim().to_owned(),
             tags: rule.tags.clone(),
             false_positives: rule.falsepositives.clone(),
-            response: response(rule),
+            response: response(&rule.custom_attributes),
             references: rule.references.clone(),
             event_types: rule.detection.named.values().flat_map(event_types).collect(),
+            path: path.to_owned(),
+            line,
+        }
+    }
+
+    pub fn of_correlation(rule: &CorrelationRule, path: &str, line: usize) -> Self {
+        Self {
+            id: rule.id.clone().unwrap_or_default(),
+            title: rule.title.clone(),
+            severity: severity(rule.level.unwrap_or(Level::Medium)),
+            status: rule.status.map(status),
+            description: rule.description.clone().unwrap_or_default().trim().to_owned(),
+            tags: rule.tags.clone(),
+            false_positives: rule.falsepositives.clone(),
+            response: response(&rule.custom_attributes),
+            references: rule.references.clone(),
+            event_types: BTreeSet::new(),
             path: path.to_owned(),
             line,
         }
@@ -68,7 +85,7 @@ fn is_technique(name: &str) -> bool {
     is_number(main, 4) && is_number(sub, 3)
 }
 
-fn status(status: &Status) -> &'static str {
+fn status(status: Status) -> &'static str {
     match status {
         Status::Stable => "stable",
         Status::Test => "test",
@@ -78,8 +95,8 @@ fn status(status: &Status) -> &'static str {
     }
 }
 
-fn response(rule: &SigmaRule) -> Vec<String> {
-    let written = rule.custom_attributes.get(RESPONSE);
+fn response<T: Serialize>(attributes: &HashMap<String, T>) -> Vec<String> {
+    let written = attributes.get(RESPONSE);
     let Some(Ok(written)) = written.map(serde_json::to_value) else {
         return Vec::new();
     };

@@ -5,12 +5,14 @@ use std::fmt;
 
 use rsigma_eval::{CompiledRule, compile_rule};
 use rsigma_parser::{
-    ConditionExpr, Detection, DetectionItem, Detections, Level, Modifier, SigmaCollection, SigmaRule, SigmaValue,
-    Status, parse_sigma_yaml,
+    ConditionExpr, CorrelationRule, Detection, DetectionItem, Detections, Level, Modifier, SigmaCollection, SigmaRule,
+    SigmaValue, Status, parse_sigma_yaml,
 };
 
 use super::RuleFile;
 use super::about::About;
+use super::behaviour::Behaviour;
+use super::correlation::Correlation;
 use super::needles::{Needs, needs};
 
 /// What is to be said of one place in a rule file.
@@ -37,12 +39,17 @@ pub struct LoadedRule {
     pub id: String,
     pub level: Level,
     pub about: About,
+    /// By which the rule's events are held against what is usual.
+    pub behaviour: Option<Behaviour>,
+    /// By which correlations may refer to it, beside its id.
+    pub name: Option<String>,
 }
 
 /// What became of all files.
 #[derive(Default)]
 pub struct Loaded {
     pub rules: Vec<LoadedRule>,
+    pub correlations: Vec<Correlation>,
     pub problems: Vec<Remark>,
     pub warnings: Vec<Remark>,
 }
@@ -137,19 +144,16 @@ fn read_document(place: &Place<'_>, loaded: &mut Loaded, places: &mut HashMap<St
         Ok(SigmaCollection { errors, .. }) => return unreadable(place, errors, loaded),
         Err(error) => return unreadable(place, vec![error.to_string()], loaded),
     };
-    if !collection.correlations.is_empty() {
-        loaded.problems.push(place.remark(
-            "correlation:",
-            "correlation rules are not supported: each event is judged by itself",
-            "take the file out, or keep only the rules it refers to",
-        ));
-    } else if !collection.filters.is_empty() {
+    for rule in &collection.correlations {
+        read_correlation(place, rule, loaded, places);
+    }
+    if !collection.filters.is_empty() {
         loaded.problems.push(place.remark(
             "filter:",
             "Sigma filters are not supported",
             "write the exception into the rule's own condition",
         ));
-    } else if collection.rules.is_empty() {
+    } else if collection.rules.is_empty() && collection.correlations.is_empty() {
         loaded.problems.push(place.remark(
             "action:",
             "collection actions are not supported",
@@ -213,10 +217,16 @@ fn read_rule(place: &Place<'_>, mut rule: SigmaRule, loaded: &mut Loaded, places
             .push(place.remark(&placeholder, why, "write the values in its place and take `expand` off"));
     }
     let id = rule.id.clone().unwrap_or_default();
+    let behaviour = match Behaviour::read(&rule.custom_attributes) {
+        Ok(behaviour) => behaviour,
+        Err((mark, why)) => return loaded.problems.push(place.remark(mark, why, "correct the behaviour")),
+    };
     match compile_rule(&rule) {
         Ok(compiled) => loaded.rules.push(LoadedRule {
             needs: needs(&rule),
             about: About::of(&rule, place.path, place.first_line),
+            behaviour,
+            name: rule.name.clone(),
             compiled,
             id,
             level: rule.level.unwrap_or(Level::Medium),
@@ -230,28 +240,49 @@ fn read_rule(place: &Place<'_>, mut rule: SigmaRule, loaded: &mut Loaded, places
     }
 }
 
-fn problems_of(place: &Place<'_>, rule: &SigmaRule, places: &mut HashMap<String, String>) -> Vec<Remark> {
-    let mut problems = Vec::new();
-    match rule.id.as_deref().map(str::trim).filter(|id| !id.is_empty()) {
-        None => problems.push(place.remark(
+fn read_correlation(
+    place: &Place<'_>,
+    rule: &CorrelationRule,
+    loaded: &mut Loaded,
+    places: &mut HashMap<String, String>,
+) {
+    if let Err(problem) = claim_id(place, rule.id.as_deref(), places) {
+        return loaded.problems.push(problem);
+    }
+    let about = About::of_correlation(rule, place.path, place.first_line);
+    match Correlation::read(rule, about) {
+        Ok(correlation) => loaded.correlations.push(correlation),
+        Err((mark, why)) => {
+            let problem = place.remark(mark, why, "correct the correlation, or take the file out");
+            loaded.problems.push(problem);
+        }
+    }
+}
+
+/// Findings are told apart by their rule's id, so that each has one of its own.
+fn claim_id(place: &Place<'_>, id: Option<&str>, places: &mut HashMap<String, String>) -> Result<(), Remark> {
+    let Some(id) = id.map(str::trim).filter(|id| !id.is_empty()) else {
+        return Err(place.remark(
             "title:",
             "the rule has no `id`",
             "add `id:` with a random UUID: findings are told apart by it",
-        )),
-        Some(id) => {
-            let here = place.remark(id, "", "");
-            let here = format!("{}:{}", here.path, here.line);
-            if let Some(first) = places.get(&id.to_ascii_lowercase()) {
-                problems.push(place.remark(
-                    id,
-                    format!("the id {id} is taken by {first}"),
-                    "give one of the two rules an id of its own",
-                ));
-            } else {
-                places.insert(id.to_ascii_lowercase(), here);
-            }
-        }
+        ));
+    };
+    if let Some(first) = places.get(&id.to_ascii_lowercase()) {
+        return Err(place.remark(
+            id,
+            format!("the id {id} is taken by {first}"),
+            "give one of the two rules an id of its own",
+        ));
     }
+    let here = place.remark(id, "", "");
+    places.insert(id.to_ascii_lowercase(), format!("{}:{}", here.path, here.line));
+    Ok(())
+}
+
+fn problems_of(place: &Place<'_>, rule: &SigmaRule, places: &mut HashMap<String, String>) -> Vec<Remark> {
+    let mut problems = Vec::new();
+    problems.extend(claim_id(place, rule.id.as_deref(), places).err());
     if rsigma_parser::array_matching_enabled(rule.sigma_version) {
         problems.push(place.remark(
             "sigma-version:",

@@ -1,15 +1,21 @@
-//! Sigma rules over single events: which rules an event matches, and by which of its fields.
+//! Sigma rules: which rules an event matches, by which of its fields, and what it means beside the events before it.
 //!
-//! Pure: no I/O and no state from one event to the next. Where rule files come from is the caller's business.
+//! Pure: no I/O, and what is remembered from one event to the next is handed in. Where rule files come from is the caller's
+//! business.
 
 mod about;
+mod behaviour;
+mod correlation;
 mod event;
+mod judge;
 mod load;
+mod memory;
 mod needles;
 pub mod prove;
 pub mod shipped;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use std::fmt;
 
@@ -18,8 +24,11 @@ use rsigma_parser::Level;
 
 pub use about::About;
 pub use event::OktaEvent;
+pub use judge::{Judged, Seen};
 pub use load::Remark;
+pub use memory::Memory;
 
+use judge::Links;
 use load::{Loaded, LoadedRule};
 use needles::Prefilter;
 
@@ -48,6 +57,7 @@ impl fmt::Display for RuleProblems {
 /// Rules that are ready to run.
 pub struct RuleSet {
     rules: Vec<LoadedRule>,
+    links: Links,
     prefilter: Prefilter,
     warnings: Vec<Remark>,
 }
@@ -56,19 +66,22 @@ impl RuleSet {
     /// Reads rule files as they are published: Sigma 2, one or more documents a file.
     ///
     /// A rule for another product than `okta` is passed over with a warning, so that a folder with rules for many products
-    /// can be given whole. A rule for Okta that cannot do what it says is a problem: correlations, filters, `timeframe`,
+    /// can be given whole. A rule for Okta that cannot do what it says is a problem: filters, `timeframe`,
     /// Sigma 3, no `id`, an `id` twice. All problems of all files come at once.
     pub fn load(files: &[RuleFile]) -> Result<Self, RuleProblems> {
         let Loaded {
             rules,
+            correlations,
             mut problems,
             warnings,
         } = load::load(files);
+        let links = Links::of(&rules, correlations, &mut problems);
         let needs: Vec<_> = rules.iter().map(|rule| rule.needs.clone()).collect();
         match Prefilter::new(&needs) {
             Ok(prefilter) if problems.is_empty() => {
                 return Ok(Self {
                     rules,
+                    links,
                     prefilter,
                     warnings,
                 });
@@ -89,26 +102,28 @@ impl RuleSet {
         &self.warnings
     }
 
-    /// How many rules are ready.
+    /// How many rules there are that tell of something; those that are only counted by others are not among them.
     pub fn len(&self) -> usize {
-        self.rules.len()
+        self.about().count()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.len() == 0
     }
 
-    /// The ids of the rules, in the order of the files.
-    pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| rule.id.as_str())
-    }
-
-    /// What each rule says of itself, in the order of the files.
+    /// What each of them says of itself, in the order of the files, correlations last.
     pub fn about(&self) -> impl Iterator<Item = &About> {
-        self.rules.iter().map(|rule| &rule.about)
+        let rules = self.rules.iter().enumerate();
+        let told = rules.filter(|(index, _)| !self.links.is_silent[*index]);
+        told.map(|(_, rule)| &rule.about).chain(self.links.about())
     }
 
-    /// The rules that `event` matches, in the order of the files.
+    /// Their ids.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.about().map(|about| about.id.as_str())
+    }
+
+    /// The rules that `event` matches by itself, in the order of the files.
     pub fn evaluate(&self, event: &OktaEvent<'_>) -> Vec<RuleMatch> {
         let candidates = self.prefilter.candidates(event.raw());
         candidates

@@ -211,7 +211,7 @@ fn all_problems_of_all_files_come_at_once_with_their_lines() {
         ),
         file(
             "h.yml",
-            "title: H\nid: h\ncorrelation:\n  type: event_count\n  rules: [a]\n  group-by: [b]\n  timespan: 1h\n  condition: {gte: 3}\n",
+            "title: H\nid: h\ncorrelation:\n  type: event_count\n  rules: [a]\n  group-by: [b]\n  timespan: 1h\n  condition: {lte: 3}\n",
         ),
         file("i.yml", "action: global\ntitle: I\n"),
         file(
@@ -256,7 +256,7 @@ fn all_problems_of_all_files_come_at_once_with_their_lines() {
         "e.yml:6: Unknown modifier 'shout'",
         "f.yml:6: unknown detection identifier: t",
         "g.yml:6: `of filter_*` in the condition names no detection",
-        "h.yml:3: correlation rules are not supported",
+        "h.yml:8: only one `gte` or `gt` is supported",
         "i.yml:1: collection actions are not supported",
         "j.yml:",
         "k.yml:6: `timeframe` is not supported",

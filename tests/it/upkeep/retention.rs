@@ -95,6 +95,7 @@ fn finding(day: u32) -> Finding {
         event_type: "user.session.start".to_owned(),
         actor: "ann".to_owned(),
         event: serde_json::Value::Null,
+        episode: None,
     }
 }
 

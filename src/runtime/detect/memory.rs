@@ -1,0 +1,92 @@
+//! What detections that look at more than one event remember from run to run. Bounded by users and values, not by events;
+//! every part is known by the event's own time. Pure: who keeps it says the analysis.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::behaviour::Habit;
+use super::windows::Track;
+
+/// So much later than the newest event one may come and still be counted with what was there at its time.
+const LATENESS: i64 = 3 * 86_400_000;
+
+/// How long what belongs to a rule is kept when the rule is gone.
+const OF_AN_ABSENT_RULE: i64 = 90 * 86_400_000;
+
+/// Tracks by correlation and group, and habits by rule and group.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The newest event, in milliseconds since 1970.
+    #[serde(default)]
+    newest: i64,
+    #[serde(default)]
+    tracks: BTreeMap<String, BTreeMap<String, Track>>,
+    #[serde(default)]
+    habits: BTreeMap<String, BTreeMap<String, Habit>>,
+    /// Whether habits are left alone: what was usual at the time of a replay's events is no longer known.
+    #[serde(skip)]
+    is_of_replay: bool,
+}
+
+impl Memory {
+    /// For events that were judged before.
+    pub fn of_replay() -> Self {
+        Self {
+            is_of_replay: true,
+            ..Self::default()
+        }
+    }
+
+    pub fn see(&mut self, at: i64) {
+        self.newest = self.newest.max(at);
+    }
+
+    /// The track of a group; `None` for an event that comes so late that its companions may be forgotten already.
+    pub fn track(&mut self, rule: &str, group: String, at: i64, span: i64) -> Option<&mut Track> {
+        if at < self.newest - span - LATENESS {
+            return None;
+        }
+        Some(
+            self.tracks
+                .entry(rule.to_owned())
+                .or_default()
+                .entry(group)
+                .or_default(),
+        )
+    }
+
+    /// `None` where habits are left alone.
+    pub fn habit(&mut self, rule: &str, group: String) -> Option<&mut Habit> {
+        if self.is_of_replay {
+            return None;
+        }
+        Some(
+            self.habits
+                .entry(rule.to_owned())
+                .or_default()
+                .entry(group)
+                .or_default(),
+        )
+    }
+
+    /// Drops what no event can need any more. What is handed in tells for a rule how long its habits, and for a correlation how
+    /// long its tracks are of use, in milliseconds; `None` for one that is not there, and may be again with the next run.
+    pub fn forget(&mut self, of_habits: impl Fn(&str) -> Option<i64>, of_tracks: impl Fn(&str) -> Option<i64>) {
+        let newest = self.newest;
+        let before = |kept: Option<i64>| newest - kept.unwrap_or(OF_AN_ABSENT_RULE) - LATENESS;
+        self.tracks.retain(|rule, groups| {
+            groups.retain(|_, track| track.forget(before(of_tracks(rule))));
+            !groups.is_empty()
+        });
+        self.habits.retain(|rule, groups| {
+            groups.retain(|_, habit| habit.forget(before(of_habits(rule))));
+            !groups.is_empty()
+        });
+    }
+
+    /// Whether there is nothing to remember.
+    pub fn is_empty(&self) -> bool {
+        self.tracks.is_empty() && self.habits.is_empty()
+    }
+}
