@@ -18,6 +18,8 @@ mod task;
 #[cfg(feature = "deploy")]
 mod apply;
 #[cfg(feature = "deploy")]
+mod backtest;
+#[cfg(feature = "deploy")]
 mod check;
 #[cfg(feature = "deploy")]
 mod cloud;

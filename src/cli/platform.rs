@@ -57,7 +57,7 @@ impl Verb {
             Self::Schema(verb) => Ok(verb.run()),
             Self::Completions(verb) => Ok(verb.run()),
             Self::Man(verb) => verb.run(),
-            Self::Rules(verb) => verb.run(global),
+            Self::Rules(verb) => verb.run(global).await,
             Self::Local(verb) => verb.run(global).await,
             Self::Sample(verb) => verb.run(),
             Self::Demo(verb) => Box::pin(verb.run(global)).await,

@@ -7,7 +7,8 @@ use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{DetectionArgs, TenantArgs};
 use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
 use crate::ports::Clock as _;
-use crate::runtime::replay::{self, Period};
+use crate::runtime::replay;
+use crate::runtime::walk::Period;
 
 /// Run the rules again over landed events, as after a new rule. What was found before stays found once.
 #[derive(Debug, Args)]

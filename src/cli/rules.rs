@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
+use crate::cli::backtest::Backtest;
 use crate::cli::output::{self, Format};
 use crate::cli::task::DetectionArgs;
 use crate::cli::{Exit, Failure, Global, Outcome};
@@ -19,6 +20,7 @@ pub enum Rules {
     Test(Test),
     Lint(Lint),
     Coverage(Coverage),
+    Backtest(Box<Backtest>),
 }
 
 /// Show a line a rule.
@@ -76,8 +78,9 @@ enum CoverageFormat {
 }
 
 impl Rules {
-    pub fn run(self, global: &Global) -> Outcome {
+    pub async fn run(self, global: &Global) -> Outcome {
         match self {
+            Self::Backtest(verb) => Box::pin(verb.run(global)).await,
             Self::List(verb) => verb.run(global),
             Self::Show(verb) => verb.run(global),
             Self::Test(verb) => verb.run(global),

@@ -2,6 +2,7 @@
 //! one user. Reaches the world through ports and the lake only.
 
 pub mod analysis;
+pub mod backtest;
 pub mod compact;
 mod course;
 pub mod detect;
@@ -14,3 +15,4 @@ pub mod redrive;
 pub mod refresh;
 pub mod replay;
 pub mod retention;
+pub mod walk;

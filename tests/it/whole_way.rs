@@ -225,3 +225,55 @@ fn a_replay_finds_what_was_found_and_nothing_else() {
     assert_eq!(count(&next, "notified"), count(&fresh, "new_findings"));
     assert_eq!(count(&world.json(&replay), "known_findings"), all_of(&fresh));
 }
+
+#[test]
+fn a_backtest_tells_of_what_would_be_found_and_stores_nothing() {
+    let world = World::new();
+    world.send(&world.sample(1_500, 3));
+    let landed = world.json(&["detect", "--tenant", "acme"])["landed"].clone();
+    let before = world.json(&["findings", "--tenant", "acme", "--format", "json"]);
+    let report = world.json(&[
+        "rules", "backtest", "--tenant", "acme", "--days", "3650", "--format", "json",
+    ]);
+    assert_eq!(report["events"], landed);
+    let spray = report["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|rule| rule["title"] == "Password spray")
+        .unwrap();
+    assert_eq!(spray["findings"], 1);
+    assert_eq!(spray["entities"][0][1], 1);
+    assert_eq!(
+        world.json(&["findings", "--tenant", "acme", "--format", "json"]),
+        before
+    );
+    let text = world.ok(&["rules", "backtest", "--tenant", "acme", "--days", "1"]);
+    assert!(
+        text.contains("0 of 68 rules would have told of something in 0 events of 1 days"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_the_rules_remember_is_read_from_older_builds_and_not_from_newer() {
+    let world = World::new();
+    world.send(&world.sample(300, 3));
+    world.json(&["detect", "--tenant", "acme"]);
+    let folder = world.stored().join("objects/acme/detector");
+    let state = folder.join("state.json.zst");
+    let kept = zstd::decode_all(&*std::fs::read(&state).unwrap()).unwrap();
+    let kept: Value = serde_json::from_slice(&kept).unwrap();
+    assert_eq!((&kept["format"], &kept["next_segment"]), (&json!(1), &json!(1)));
+
+    std::fs::remove_file(&state).unwrap();
+    std::fs::write(folder.join("state.json"), r#"{"next_segment":1}"#).unwrap();
+    assert_eq!(world.json(&["detect", "--tenant", "acme"])["evaluated"], 0);
+
+    let newer = json!({"format": 2, "next_segment": 1}).to_string();
+    std::fs::write(&state, zstd::encode_all(newer.as_bytes(), 1).unwrap()).unwrap();
+    let refused = world.run(&["detect", "--tenant", "acme"]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    assert!(said.contains("written by a newer build, in format 2"), "{said}");
+}
