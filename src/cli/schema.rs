@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 
 use crate::cli::{Exit, output};
+use crate::deploy::cost::prices;
 use crate::deploy::schema::{self, File};
 use crate::deploy::{check, diff};
 
@@ -22,6 +23,8 @@ enum Kind {
     Group,
     /// `environments/<environment>/tenants/<tenant>.yaml`
     Tenant,
+    /// `environments/prices.yaml`
+    Prices,
     /// What `oort diff --format json` prints
     Diff,
     /// What `oort check --format json` prints
@@ -35,6 +38,7 @@ impl Schema {
             Kind::Profile => schema::of(File::Profile),
             Kind::Group => schema::of(File::Group),
             Kind::Tenant => schema::of(File::Tenant),
+            Kind::Prices => prices::schema(),
             Kind::Diff => diff::format::json::schema(),
             Kind::Check => check::format::json::schema(),
         };

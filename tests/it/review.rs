@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use oort_streams::deploy::cost::prices;
 use oort_streams::deploy::diff::format::json::schema;
 use oort_streams::deploy::diff::{Action, Change, DataEffect, compare};
 use oort_streams::deploy::profile::origin::origins;
@@ -92,19 +93,16 @@ fn a_group_that_is_not_there_and_a_quota_that_is_used_up_are_problems() {
 #[test]
 fn editors_get_the_schema_that_the_reader_follows() {
     let files = [
-        (File::Defaults, "defaults"),
-        (File::Profile, "profile"),
-        (File::Group, "group"),
-        (File::Tenant, "tenant"),
+        (schema::of(File::Defaults), "defaults"),
+        (schema::of(File::Profile), "profile"),
+        (schema::of(File::Group), "group"),
+        (schema::of(File::Tenant), "tenant"),
+        (prices::schema(), "prices"),
     ];
-    for (file, name) in files {
+    for (schema, name) in files {
         let path = root().join(format!("environments/schema/{name}.json"));
         let shipped: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        assert_eq!(
-            shipped,
-            schema::of(file),
-            "oort schema {name} > environments/schema/{name}.json"
-        );
+        assert_eq!(shipped, schema, "oort schema {name} > environments/schema/{name}.json");
     }
     let mut with_modeline = 0;
     for environment in source::environments(root()).unwrap() {

@@ -1,7 +1,7 @@
 //! The price list: a dated file, over which another can be laid. Pure: whoever calls reads the files.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// What is wrong with a price list.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,7 @@ pub struct PriceError {
 }
 
 /// Prices in USD. Each is of the unit that its name ends with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
     pub eventbridge_million_events: f64,
@@ -92,5 +92,36 @@ pub fn read(files: &[(&str, &str)]) -> Result<PriceList, PriceError> {
     Ok(PriceList {
         prices,
         files: read_files,
+    })
+}
+
+/// The JSON Schema of a file of prices, draft 2020-12. One that is laid over another may leave prices out.
+pub fn schema() -> Value {
+    // Serde knows the names.
+    let names = json!(Prices::default());
+    let names = names.as_object().into_iter().flat_map(Map::keys);
+    let prices: Map<String, Value> = names
+        .map(|name| (name.clone(), json!({"type": "number", "minimum": 0})))
+        .collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Prices of AWS in USD",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["as_of", "region", "prices"],
+        "properties": {
+            "as_of": {
+                "description": "The day on which the prices were looked up.",
+                "type": "string",
+                "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+            },
+            "region": {"description": "The AWS region that they hold for.", "type": "string"},
+            "prices": {
+                "description": "Each of the unit that its name ends with.",
+                "type": "object",
+                "additionalProperties": false,
+                "properties": prices,
+            },
+        },
     })
 }
