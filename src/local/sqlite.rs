@@ -10,6 +10,9 @@ use crate::ports::{Error, Kind, Result};
 
 /// How long a call waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a file is tried to be opened that another process is just making.
+const OPENINGS: u32 = 200;
+const BETWEEN_OPENINGS: Duration = Duration::from_millis(50);
 /// Large enough that a packed chunk of messages takes few pages.
 const PAGE_BYTES: u32 = 8 << 10;
 /// Pages kept in memory, as SQLite's `cache_size` takes it: minus KiB.
@@ -32,14 +35,34 @@ pub(super) async fn open(path: &Path, schema: &'static str) -> Result<SqlitePool
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("cache_size", CACHE)
         .pragma("journal_size_limit", LOG_BYTES);
+    let mut tries = 0;
+    loop {
+        match connect(options.clone(), schema).await {
+            Ok(pool) => return Ok(pool),
+            // Whoever makes a file's log is not waited for by SQLite itself, whatever the busy timeout.
+            Err(error) if is_busy(&error) && tries < OPENINGS => {
+                tries += 1;
+                tokio::time::sleep(BETWEEN_OPENINGS).await;
+            }
+            Err(error) => return Err(failed(op())(error)),
+        }
+    }
+}
+
+async fn connect(options: SqliteConnectOptions, schema: &'static str) -> sqlx::Result<SqlitePool> {
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
         .test_before_acquire(false)
         .connect_with(options)
-        .await
-        .map_err(failed(op()))?;
-    sqlx::raw_sql(schema).execute(&pool).await.map_err(failed(op()))?;
+        .await?;
+    sqlx::raw_sql(schema).execute(&pool).await?;
     Ok(pool)
+}
+
+/// `SQLITE_BUSY`, alone or with what it is busy with.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("5" | "261" | "517"))
 }
 
 /// Maps a failure of SQLite to the port's error with `op` as its operation.

@@ -2,10 +2,11 @@
 //! the other. It is written by compare-and-swap.
 
 use std::collections::BTreeMap;
+use std::io::BufReader;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lake::objects::{decode, encode, read};
+use crate::lake::objects::read;
 use crate::model::finding::Finding;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::detect::{Memory, RuleSet};
@@ -19,6 +20,7 @@ const FORMAT: u32 = 1;
 /// Segments after which it is written although a run goes on: a run that dies judges no more than these again.
 const SEGMENTS: u32 = 16;
 const COMPRESSION: i32 = 3;
+const BUFFER: usize = 1 << 16;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
@@ -91,19 +93,25 @@ impl<'a> Course<'a> {
         }
         self.rules.tidy(&mut self.state.memory);
         self.state.format = FORMAT;
-        let packed = zstd::bulk::compress(&encode(&self.state)?, COMPRESSION)
-            .map_err(|error| Error::caused(Kind::Invalid, format!("compress {KEY}"), error))?;
-        let version = self.objects.put(KEY, packed, self.version.clone()).await?;
+        let version = self.objects.put(KEY, pack(&self.state)?, self.version.clone()).await?;
         self.version = Precondition::Is(version);
         self.unsaved = 0;
         Ok(())
     }
 }
 
+/// Neither way is the text ever whole in memory: of many users it is many times larger than what they are remembered by.
+fn pack(state: &State) -> Result<Vec<u8>> {
+    let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("compress {KEY}"), error);
+    let mut packed = zstd::Encoder::new(Vec::new(), COMPRESSION).map_err(failed)?;
+    serde_json::to_writer(&mut packed, state).map_err(|error| failed(error.into()))?;
+    packed.finish().map_err(failed)
+}
+
 fn unpack(bytes: &[u8]) -> Result<State> {
-    let text = zstd::stream::decode_all(bytes)
-        .map_err(|error| Error::caused(Kind::Invalid, format!("decompress {KEY}"), error))?;
-    let state: State = decode(KEY, &text)?;
+    let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("read {KEY}"), error);
+    let text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes).map_err(failed)?);
+    let state: State = serde_json::from_reader(text).map_err(|error| failed(error.into()))?;
     if state.format > FORMAT {
         let why = format!(
             "it was written by a newer build, in format {}; this one knows {FORMAT}",
