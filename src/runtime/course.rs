@@ -2,7 +2,7 @@
 //! the other. It is written by compare-and-swap.
 
 use std::collections::BTreeMap;
-use std::io::BufReader;
+use std::io::{BufReader, BufWriter};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,8 +103,10 @@ impl<'a> Course<'a> {
 /// Neither way is the text ever whole in memory: of many users it is many times larger than what they are remembered by.
 fn pack(state: &State) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("compress {KEY}"), error);
-    let mut packed = zstd::Encoder::new(Vec::new(), COMPRESSION).map_err(failed)?;
-    serde_json::to_writer(&mut packed, state).map_err(|error| failed(error.into()))?;
+    let packed = zstd::Encoder::new(Vec::new(), COMPRESSION).map_err(failed)?;
+    let mut text = BufWriter::with_capacity(BUFFER, packed);
+    serde_json::to_writer(&mut text, state).map_err(|error| failed(error.into()))?;
+    let packed = text.into_inner().map_err(|error| failed(error.into_error()))?;
     packed.finish().map_err(failed)
 }
 
