@@ -21,8 +21,8 @@ const START_SECONDS: f64 = 20.0;
 /// Fargate charges for a minute at least.
 const LEAST_SECONDS: f64 = 60.0;
 /// Events that one core analyses and compacts in a second. See the README's figures.
-const DETECTED_A_SECOND: f64 = 24_435.0;
-const COMPACTED_A_SECOND: f64 = 30_682.0;
+const DETECTED_A_SECOND: f64 = 17_300.0;
+const COMPACTED_A_SECOND: f64 = 31_400.0;
 /// Events of a segment, which is full at 16 MiB.
 const SEGMENT_EVENTS: f64 = 5_000.0;
 /// S3 takes large files in parts, of which none but the last is smaller.
