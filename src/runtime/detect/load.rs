@@ -5,8 +5,7 @@ use std::fmt;
 
 use rsigma_eval::{CompiledRule, compile_rule};
 use rsigma_parser::{
-    ConditionExpr, CorrelationRule, Detection, DetectionItem, Detections, Level, Modifier, SigmaCollection, SigmaRule,
-    SigmaValue, Status, parse_sigma_yaml,
+    ConditionExpr, CorrelationRule, Detections, Level, SigmaCollection, SigmaRule, Status, parse_sigma_yaml,
 };
 
 use super::RuleFile;
@@ -14,6 +13,7 @@ use super::about::About;
 use super::behaviour::Behaviour;
 use super::correlation::Correlation;
 use super::needles::{Needs, needs};
+use super::placeholders::silence_placeholders;
 
 /// What is to be said of one place in a rule file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,6 +249,7 @@ fn read_correlation(
     if let Err(problem) = claim_id(place, rule.id.as_deref(), places) {
         return loaded.problems.push(problem);
     }
+    loaded.warnings.extend(misread_items(place));
     let about = About::of_correlation(rule, place.path, place.first_line);
     match Correlation::read(rule, about) {
         Ok(correlation) => loaded.correlations.push(correlation),
@@ -336,7 +337,36 @@ fn warnings_of(place: &Place<'_>, rule: &SigmaRule) -> Vec<Remark> {
             "look for its successor",
         ));
     }
+    warnings.extend(misread_items(place));
     warnings
+}
+
+/// What people are told, in lists whose items are texts.
+const LISTS_OF_TEXTS: [&str; 4] = ["falsepositives:", "references:", "response:", "tags:"];
+
+/// Items of such lists that YAML takes for a map, because a colon and a space stand in them without quotes. Nobody would be
+/// told of them.
+fn misread_items(place: &Place<'_>) -> Vec<Remark> {
+    let mut list = None;
+    let mut found = Vec::new();
+    for (offset, line) in place.text.lines().enumerate() {
+        if line.starts_with(|first: char| !first.is_whitespace() && !matches!(first, '-' | '#')) {
+            list = LISTS_OF_TEXTS.into_iter().find(|name| line.starts_with(name));
+        }
+        let item = line.trim_start().strip_prefix("- ").map(str::trim_start);
+        if let (Some(name), Some(item)) = (list, item)
+            && !item.starts_with(['"', '\'', '|', '>'])
+            && item.contains(": ")
+        {
+            found.push(Remark {
+                path: place.path.to_owned(),
+                line: place.first_line + offset,
+                why: format!("this item of `{name}` is a map for YAML: nobody would be told of it"),
+                hint: "put it into quotes".to_owned(),
+            });
+        }
+    }
+    found
 }
 
 /// `all of filter_*` without any `filter_...` would hold for every event.
@@ -354,48 +384,4 @@ fn empty_selectors(condition: &ConditionExpr, detections: &Detections) -> Vec<St
         }
         ConditionExpr::Selector { .. } | ConditionExpr::Identifier(_) => Vec::new(),
     }
-}
-
-/// Takes each value with a placeholder out of its comparison and returns the placeholders.
-fn silence_placeholders(detections: &mut Detections) -> Vec<String> {
-    let mut found: Vec<String> = detections.named.values_mut().flat_map(silence_detection).collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn silence_detection(detection: &mut Detection) -> Vec<String> {
-    match detection {
-        Detection::AllOf(items) => items.iter_mut().flat_map(silence_item).collect(),
-        Detection::AnyOf(parts) | Detection::And(parts) => parts.iter_mut().flat_map(silence_detection).collect(),
-        Detection::ArrayMatch { body, .. } => silence_detection(body),
-        Detection::Conditional { named, .. } => named.values_mut().flat_map(silence_detection).collect(),
-        Detection::Keywords(_) => Vec::new(),
-    }
-}
-
-fn silence_item(item: &mut DetectionItem) -> Vec<String> {
-    if !item.field.has_modifier(Modifier::Expand) {
-        return Vec::new();
-    }
-    item.field.modifiers.retain(|modifier| *modifier != Modifier::Expand);
-    let placeholders: Vec<String> = item.values.iter().filter_map(placeholder).collect();
-    item.values.retain(|value| placeholder(value).is_none());
-    // What is left of `all` or of a negation would match more than its author meant; no value at all matches nothing.
-    let widened = item.field.has_modifier(Modifier::All) || item.field.has_modifier(Modifier::Neq);
-    if !placeholders.is_empty() && (widened || item.values.is_empty()) {
-        item.values.clear();
-        item.field.modifiers.clear();
-    }
-    placeholders
-}
-
-/// `%name%` in a value.
-fn placeholder(value: &SigmaValue) -> Option<String> {
-    let SigmaValue::String(text) = value else {
-        return None;
-    };
-    let (_, rest) = text.original.split_once('%')?;
-    let (name, _) = rest.split_once('%')?;
-    Some(format!("%{name}%"))
 }

@@ -11,6 +11,7 @@ mod judge;
 mod load;
 mod memory;
 mod needles;
+mod placeholders;
 pub mod prove;
 pub mod shipped;
 #[cfg(test)]

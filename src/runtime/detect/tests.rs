@@ -190,6 +190,21 @@ fn other_products_are_passed_over_with_a_warning_even_when_they_cannot_be_read()
 }
 
 #[test]
+fn an_item_that_yaml_takes_for_a_map_is_told_with_its_line() {
+    let lists =
+        "falsepositives:\n    - \"Quoted: fine\"\n    - Plain: lost\nresponse:\n    - Ask them: now\n    - No colon\n";
+    let text = format!("{HEAD}{lists}detection:\n  a:\n    - eventType: x\n  condition: a\n");
+    let rules = RuleSet::load(&[file("r.yml", text)]).unwrap();
+    let said: Vec<String> = rules.warnings().iter().map(ToString::to_string).collect();
+    let why = |line, list| {
+        format!(
+            "r.yml:{line}: this item of `{list}:` is a map for YAML: nobody would be told of it (put it into quotes)"
+        )
+    };
+    assert_eq!(said, [why(7, "falsepositives"), why(9, "response")]);
+}
+
+#[test]
 fn all_problems_of_all_files_come_at_once_with_their_lines() {
     let detection = "detection:\n  s: {eventType: e.e}\n  condition: s\n";
     let files = [
