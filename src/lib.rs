@@ -21,6 +21,7 @@ pub mod lake;
 pub mod runtime;
 
 pub mod aws;
+pub mod channels;
 #[cfg(feature = "deploy")]
 pub mod local;
 #[cfg(feature = "deploy")]

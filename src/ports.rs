@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use secrecy::SecretString;
 
-use crate::model::finding::Notification;
+use crate::model::notification::Alert;
 use crate::ports::stop::Stop;
 
 /// What a caller may branch on when an effect fails.
@@ -165,12 +165,46 @@ pub trait Objects: Send + Sync {
     async fn delete(&self, key: &str) -> Result<()>;
 }
 
-/// Delivers notifications to the tenant's routes. A notification's id is its idempotency key: the receiver keeps one.
+/// Why a message did not reach its route. [`Kind::Throttled`] and [`Kind::Unavailable`] may go well a moment later; the others
+/// wait for somebody to mend the route.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Undelivered {
+    #[source]
+    pub error: Error,
+    /// How long the receiver wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Undelivered {
+    /// The error with its causes, in one line.
+    pub fn whole(&self) -> String {
+        let mut text = self.error.to_string();
+        let mut cause = std::error::Error::source(&self.error);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            retry_after: None,
+        }
+    }
+}
+
+/// Delivers messages to one route, or to a topic that has routes of its own. A message's key is its idempotency key: a receiver
+/// that can tell keeps one of each.
 #[async_trait]
 pub trait Notifier: Send + Sync {
-    /// Returns the names of the routes that took it, or of the topic where that is all that a service tells. Delivering the
-    /// same id again changes nothing.
-    async fn deliver(&self, notification: &Notification) -> Result<Vec<String>>;
+    /// Returns the names of the routes that took it, or of the topic where that is all that a service tells. No error holds a
+    /// secret.
+    async fn deliver(&self, alert: &Alert) -> std::result::Result<Vec<String>, Undelivered>;
 }
 
 /// A tenant's secrets, by names such as `slack-webhook`. They are only read: a person puts them where they are kept.

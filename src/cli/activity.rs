@@ -2,12 +2,13 @@
 
 use clap::Args;
 
-use crate::cli::output::Format;
+use crate::cli::findings::ExportFormat;
 use crate::cli::target::Target;
 use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Global, Outcome, output};
 use crate::lake::{self, Query};
 use crate::model::activity::ActivityRow;
+use crate::model::ocsf;
 
 /// Show a user's activity, newest first.
 #[derive(Debug, Args)]
@@ -21,7 +22,7 @@ pub struct Activity {
     #[arg(long, default_value_t = 50, value_name = "ROWS")]
     limit: usize,
     #[arg(long, value_enum, default_value = "table")]
-    format: Format,
+    format: ExportFormat,
 }
 
 impl Activity {
@@ -33,8 +34,9 @@ impl Activity {
         };
         let rows = lake::activity(target.lake()?, query).await?;
         match self.format {
-            Format::Json => output::json(&rows),
-            Format::Table => print(&rows),
+            ExportFormat::Json => output::json(&rows),
+            ExportFormat::Table => print(&rows),
+            ExportFormat::Ocsf => rows.iter().for_each(|row| output::line(ocsf::event(&row.event))),
         }
         Ok(Exit::Done)
     }

@@ -3,12 +3,14 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::target::Target;
+use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{DetectionArgs, TenantArgs};
 use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::model::metric;
 use crate::ports::stop::Stop;
 use crate::runtime::analysis::{Analysis, Report};
 use crate::runtime::detect::RuleSet;
+use crate::runtime::notify::Patience;
 use crate::runtime::refresh::INGEST_LEASE;
 
 /// Analyse what waits in a tenant's queue: land it, run the rules, store findings, notify.
@@ -29,7 +31,7 @@ impl Detect {
             return Ok(Exit::Done);
         };
         output::json(&report);
-        Ok(if report.waiting_notifications > 0 {
+        Ok(if report.waiting_notifications + report.given_up_notifications > 0 {
             Exit::PartlyFailed
         } else {
             Exit::Done
@@ -48,13 +50,18 @@ pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option
         tenant: target.tenant.as_str(),
         queue: target.queue()?,
         objects: &*target.objects,
-        notifier: target.notifier()?,
+        outlets: &target.outlets()?,
         rules,
+        clock: &WallClock,
+        patience: Patience::default(),
         stop,
     };
     let report = analysis.run().instrument(run.span.clone()).await;
     lease.release().await;
     let report = report?;
+    if report.given_up_notifications > 0 {
+        target.count(metric::NOTIFICATIONS_GIVEN_UP, report.given_up_notifications);
+    }
     run.span.in_scope(|| {
         tracing::info!(
             segments = report.segments,

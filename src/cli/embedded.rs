@@ -7,13 +7,14 @@ use std::sync::Arc;
 use crate::cli::context::{Environment, choose};
 use crate::cli::target::Target;
 use crate::cli::task::TenantArgs;
-use crate::cli::{Failure, Global};
+use crate::cli::{Failure, Global, outlets};
 use crate::lake::Lake;
 use crate::local::catalog;
 use crate::local::clock::SystemClock;
 use crate::local::lease::LocalLeases;
 use crate::local::objects::LocalObjects;
 use crate::local::queue::LocalQueue;
+use crate::local::secrets::LocalSecrets;
 use crate::local::tables::LocalTables;
 use crate::local::topic::LocalTopic;
 use crate::local::twin::TwinStack;
@@ -53,13 +54,18 @@ impl Embedded {
         let data = &global.data.join(&arguments.environment.environment);
         let queue = Arc::new(LocalQueue::open(data, tenant.as_str(), twin.queue, Arc::clone(&clock)).await?);
         let lake = Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_"));
+        let secrets = Arc::new(LocalSecrets::open(data, tenant.as_str())?);
         Ok(Self {
             target: Target {
                 environment: arguments.environment.environment.clone(),
                 queue: Some(Arc::clone(&queue) as Arc<dyn Queue>),
                 dead_letters: Some(Arc::clone(&queue) as Arc<dyn DeadLetters>),
                 objects: Arc::new(LocalObjects::open(data, tenant.as_str())?),
-                notifier: Some(Arc::new(LocalTopic::open(data, &twin.subscriptions, clock).await?)),
+                topic: Some(Arc::new(
+                    LocalTopic::open(data, &twin.subscriptions, Arc::clone(&clock)).await?,
+                )),
+                routes: chosen.routes,
+                channels: outlets::channels(secrets, &environment.profile.private_webhooks, clock)?,
                 leases: Arc::new(LocalLeases::open(data, tenant.as_str())?),
                 lake: Some(lake),
                 tables: Some(Arc::new(LocalTables::open(data))),

@@ -7,10 +7,12 @@ mod detect;
 mod erase;
 mod findings;
 mod maintain;
+mod outlets;
 mod output;
 mod redrive;
 mod refresh;
 mod replay;
+mod routes;
 mod stop;
 mod target;
 mod task;
@@ -121,7 +123,8 @@ enum Command {
     Compact(compact::Compact),
     Refresh(refresh::Refresh),
     Activity(activity::Activity),
-    Findings(findings::Findings),
+    Findings(Box<findings::Findings>),
+    Routes(routes::Routes),
     Redrive(redrive::Redrive),
     Maintain(maintain::Maintain),
     Retention(maintain::Retention),
@@ -265,6 +268,7 @@ impl Command {
             Self::Refresh(verb) => verb.run(global).await,
             Self::Activity(verb) => verb.run(global).await,
             Self::Findings(verb) => verb.run(global).await,
+            Self::Routes(verb) => verb.run(global).await,
             Self::Redrive(verb) => verb.run(global).await,
             Self::Maintain(verb) => verb.run(global).await,
             Self::Retention(verb) => verb.run(global).await,

@@ -4,26 +4,30 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use tempfile::TempDir;
 
 use crate::aws::Session;
 use crate::aws::leases::ObjectLeases;
+use crate::channels::Channels;
 #[cfg(feature = "deploy")]
 use crate::cli::context::{Environment, choose};
 #[cfg(feature = "deploy")]
 use crate::cli::embedded::Embedded;
 use crate::cli::task::{TenantArgs, run_name};
-use crate::cli::{Failure, Global, output};
+use crate::cli::{Failure, Global, outlets, output};
 #[cfg(feature = "deploy")]
 use crate::deploy::profile;
 use crate::lake::Lake;
 use crate::model::metric;
 use crate::model::name::TenantId;
 use crate::model::resources::Resources;
+use crate::model::route::Route;
 use crate::ports::stop::Stop;
 use crate::ports::tables::Tables;
 use crate::ports::{self, Clock, DeadLetters, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
+use crate::runtime::notify::Outlet;
 use crate::telemetry;
 
 /// One tenant and the adapters that its commands work with. A task has those that its environment names.
@@ -33,7 +37,10 @@ pub struct Target {
     pub queue: Option<Arc<dyn Queue>>,
     pub dead_letters: Option<Arc<dyn DeadLetters>>,
     pub objects: Arc<dyn Objects>,
-    pub notifier: Option<Arc<dyn Notifier>>,
+    pub topic: Option<Arc<dyn Notifier>>,
+    /// The routes that the detector delivers to by itself, and how it reaches them.
+    pub routes: Vec<Route>,
+    pub channels: Channels,
     pub leases: Arc<dyn Leases>,
     pub lake: Option<Lake>,
     pub tables: Option<Arc<dyn Tables>>,
@@ -68,7 +75,8 @@ impl Target {
             if !session.has_region() {
                 return Err(Failure::input("no region is named").hint("set AWS_REGION, as Fargate does"));
             }
-            return Self::on_aws(&session, arguments, tenant, &resources);
+            let routes = (arguments.on_aws.routes()?, arguments.on_aws.private_webhooks.as_slice());
+            return Self::on_aws(&session, arguments, tenant, &resources, routes);
         }
         Self::of_files(global, arguments).await
     }
@@ -88,7 +96,13 @@ impl Target {
         let resources = Resources::of(name, chosen.id.as_str(), account, region);
         Ok(Self {
             data_retention_days: chosen.settings.data_retention_days,
-            ..Self::on_aws(&session, arguments, chosen.id, &resources)?
+            ..Self::on_aws(
+                &session,
+                arguments,
+                chosen.id,
+                &resources,
+                (chosen.routes, &profile.private_webhooks),
+            )?
         })
     }
 
@@ -103,7 +117,9 @@ impl Target {
         arguments: &TenantArgs,
         tenant: TenantId,
         resources: &Resources,
+        (routes, private): (Vec<Route>, &[IpNet]),
     ) -> Result<Self, Failure> {
+        let environment = &arguments.environment.environment;
         let objects = session.objects(&resources.bucket, &resources.prefix)?;
         let lake = match &resources.table {
             Some(name) => Some(Lake::shared(
@@ -116,10 +132,16 @@ impl Target {
         };
         let scratch = arguments.on_aws.scratch.clone().unwrap_or_else(std::env::temp_dir);
         Ok(Self {
-            environment: arguments.environment.environment.clone(),
+            environment: environment.clone(),
             queue: resources.queue_url.as_deref().map(|url| session.queue(url)),
             dead_letters: resources.queue_url.as_deref().map(|url| session.dead_letters(url)),
-            notifier: resources.topic_arn.as_deref().map(|arn| session.topic(arn)),
+            topic: resources.topic_arn.as_deref().map(|arn| session.topic(arn)),
+            routes,
+            channels: outlets::channels(
+                session.secrets(environment, tenant.as_str()),
+                private,
+                Arc::new(WallClock),
+            )?,
             leases: Arc::new(ObjectLeases::new(
                 Arc::clone(&objects),
                 Arc::new(WallClock),
@@ -146,10 +168,13 @@ impl Target {
         dead.ok_or_else(|| not_named("event queue", "OORT_QUEUE_URL"))
     }
 
-    pub fn notifier(&self) -> Result<&dyn Notifier, Failure> {
-        self.notifier
-            .as_deref()
-            .ok_or_else(|| not_named("topic", "OORT_TOPIC_ARN"))
+    /// Every way out: the topic first, which serves routes of its own.
+    pub fn outlets(&self) -> Result<Vec<Outlet>, Failure> {
+        let topic = self
+            .topic
+            .as_ref()
+            .ok_or_else(|| not_named("topic", "OORT_TOPIC_ARN"))?;
+        Ok(outlets::outlets(topic, &self.routes, &self.channels))
     }
 
     pub fn lake(&self) -> Result<&Lake, Failure> {

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ipnet::IpNet;
 
 use crate::cli::{Failure, Global};
 use crate::model::resources::{Resources, TableName};
+use crate::model::route::Route;
 use crate::runtime::detect::{RuleFile, RuleSet, shipped};
 
 /// Which environment a command works on.
@@ -50,12 +52,26 @@ pub struct OnAwsArgs {
     /// The tenant's Activity table.
     #[arg(long, env = "OORT_TABLE", value_name = "NAME")]
     table: Option<String>,
+    /// The routes that the detector delivers to, as a JSON list.
+    #[arg(long, env = "OORT_ROUTES", value_name = "JSON")]
+    routes: Option<String>,
+    /// Networks that notifications may go to although they are private.
+    #[arg(long, env = "OORT_PRIVATE_WEBHOOKS", value_name = "NETWORKS", value_delimiter = ',')]
+    pub private_webhooks: Vec<IpNet>,
     /// A folder for rows that are sorted; its use is about a third of the events' size.
     #[arg(long, env = "OORT_SCRATCH", value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 }
 
 impl OnAwsArgs {
+    /// The routes that the detector delivers to.
+    pub fn routes(&self) -> Result<Vec<Route>, Failure> {
+        let text = self.routes.as_deref().unwrap_or("[]");
+        serde_json::from_str(text).map_err(|error| {
+            Failure::input(format!("OORT_ROUTES cannot be read: {error}")).hint("deploy the tenant's stack again")
+        })
+    }
+
     /// What they name; `None` without a bucket: the embedded target runs the same task definitions and leaves out of them what
     /// names a resource in AWS.
     pub fn resources(&self) -> Result<Option<Resources>, Failure> {

@@ -163,6 +163,15 @@ pub struct Fields<'n> {
 }
 
 impl<'n> Fields<'n> {
+    /// Where the map begins.
+    pub fn at(&self) -> At {
+        self.at
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.iter().any(|(key, _)| key.text == name)
+    }
+
     pub fn get(&self, name: &str, reader: &mut Reader<'_>) -> Option<&'n Node> {
         let found = self.entries.iter().find(|(key, _)| key.text == name);
         if found.is_none() && self.is_map && self.known.iter().any(|key| key.name == name && key.is_required) {

@@ -4,15 +4,17 @@
 pub mod origin;
 mod profile_file;
 pub mod rollout;
+mod route_file;
 mod settings_file;
 mod tenant_file;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use ipnet::IpNet;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::deploy::fields::Reader;
 use crate::deploy::problem::Problems;
@@ -23,6 +25,7 @@ use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::yaml::{self, Node};
 use crate::model::finding::Severity;
 use crate::model::name::{AccountId, EnvironmentName, EventSourceName, IntegrationId, OktaSubdomain, Region, TenantId};
+use crate::model::route::Route;
 
 /// Where an environment runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,6 +56,9 @@ pub struct Profile {
     pub permissions_boundary: Option<String>,
     pub subnets: Vec<String>,
     pub security_groups: Vec<String>,
+    /// Networks that notifications may go to although they are private.
+    #[serde(serialize_with = "joined")]
+    pub private_webhooks: Vec<IpNet>,
     pub settings: Settings,
     pub tags: BTreeMap<String, String>,
     /// How many event buses the account and region may have.
@@ -129,18 +135,41 @@ pub struct Tenant {
     pub integration_id: IntegrationId,
     pub event_source: EventSourceName,
     pub settings: Settings,
-    pub notifications: Vec<Route>,
+    /// The routes that the tenant's topic serves.
+    pub notifications: Vec<Subscription>,
+    /// Those that its detector delivers to, for the template as JSON in a text, which is empty where there is none.
+    #[serde(serialize_with = "as_json")]
+    pub routes: Vec<Route>,
+    /// The names of the secrets that those ask for.
+    pub secrets: BTreeSet<String>,
     pub tags: BTreeMap<String, String>,
 }
 
-/// Who is told of findings.
+fn joined<T: ToString, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+    serializer.serialize_str(&texts.join(","))
+}
+
+fn as_json<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+    let text = match list {
+        [] => String::new(),
+        list => serde_json::to_string(list).map_err(serde::ser::Error::custom)?,
+    };
+    serializer.serialize_str(&text)
+}
+
+/// A subscription of the tenant's topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Route {
+pub struct Subscription {
     pub name: String,
     pub protocol: String,
     pub endpoint: String,
     /// The severities that the route takes.
     pub severities: Vec<Severity>,
+    /// The only rules that it takes, by id; all where it is empty.
+    pub rules: Vec<String>,
+    /// A rule has one of these tags at least; any where it is empty.
+    pub tags: Vec<String>,
 }
 
 /// Reads every file of an environment; reports all problems of all files at once.

@@ -255,6 +255,11 @@ pub const PROFILE: &[Key] = &[
         ]),
     ),
     optional(
+        "private_webhooks",
+        "Networks that notifications may go to although they are private, such as 10.20.0.0/16.",
+        Shape::List(&Shape::Text("^[0-9a-fA-F.:]+/[0-9]+$")),
+    ),
+    optional(
         "permissions_boundary",
         "The ARN of the policy that bounds every role of the stacks.",
         Shape::Text("^arn:[^:]+:iam::[0-9]{12}:policy/.+$"),
@@ -284,13 +289,93 @@ pub const ROUTE: &[Key] = &[
         "A word that no other route of the tenant has.",
         Shape::Text("^[A-Za-z0-9]{1,32}$"),
     ),
-    required("protocol", "How it is told.", Shape::Choice(&["email", "https"])),
     required(
+        "protocol",
+        "How it is told: email and https through the tenant's topic, all others by its detector.",
+        Shape::Choice(&[
+            "email",
+            "https",
+            "slack",
+            "teams",
+            "smtp",
+            "pagerduty",
+            "jira",
+            "servicenow",
+            "webhook",
+        ]),
+    ),
+    optional(
         "endpoint",
-        "An e-mail address, or an address with https://.",
+        "An e-mail address, or an address with https://. The addresses of Slack and Teams are secrets.",
+        Shape::Text(ANY),
+    ),
+    optional(
+        "secret",
+        "The name of one of the tenant's secrets; its value never stands in a file.",
+        Shape::Text("^[a-z][a-z0-9-]{0,63}$"),
+    ),
+    optional(
+        "server",
+        "The mail server of smtp, as in smtp.example.com:587.",
+        Shape::Text("^.+:[0-9]+$"),
+    ),
+    optional("from", "The sender's e-mail address, for smtp.", Shape::Text(ANY)),
+    optional(
+        "project",
+        "The key of the Jira project.",
+        Shape::Text("^[A-Z][A-Z0-9_]+$"),
+    ),
+    optional(
+        "issue_type",
+        "The type of the Jira issues; Task unless it says otherwise.",
         Shape::Text(ANY),
     ),
     required("minimum_severity", "The least severity that it is told of.", SEVERITIES),
+    optional(
+        "rules",
+        "The only rules that it is told of, by id.",
+        Shape::List(&Shape::Text(ANY)),
+    ),
+    optional(
+        "tags",
+        "It is told of rules with one of these tags, such as attack.t1621, and of no others.",
+        Shape::List(&Shape::Text(ANY)),
+    ),
+    optional("quiet_hours", "When it is left alone.", Shape::Map(QUIET_HOURS)),
+    optional(
+        "digest_minutes",
+        "What comes within so many minutes is told in one message; 0 tells of each finding by itself.",
+        Shape::Number(0, 10_080),
+    ),
+    optional(
+        "per_hour",
+        "Messages an hour at most; what would be more is told in one.",
+        Shape::Number(1, 10_000),
+    ),
+    optional(
+        "give_up_hours",
+        "After so many hours of failure a notification is given up, with an alarm; 72 unless it says otherwise.",
+        Shape::Number(1, 336),
+    ),
+];
+
+const QUIET_HOURS: &[Key] = &[
+    required(
+        "from",
+        "As in \"22:00\", in quotes.",
+        Shape::Text("^[0-9]{2}:[0-9]{2}$"),
+    ),
+    required(
+        "to",
+        "As in \"07:00\", in quotes; of the next day when it is earlier.",
+        Shape::Text("^[0-9]{2}:[0-9]{2}$"),
+    ),
+    required("time_zone", "As in Europe/Zurich.", Shape::Text(ANY)),
+    optional(
+        "wakes_at",
+        "The least severity that is told all the same; none without it.",
+        SEVERITIES,
+    ),
 ];
 
 /// `environments/<environment>/tenants/<tenant>.yaml`.

@@ -12,8 +12,8 @@ use sqlx::SqlitePool;
 use crate::local::pattern::Pattern;
 use crate::local::sqlite;
 use crate::local::twin::Subscription;
-use crate::model::finding::Notification;
-use crate::ports::{Clock, Error, Kind, Notifier, Result};
+use crate::model::notification::{Alert, Notification};
+use crate::ports::{Clock, Error, Kind, Notifier, Result, Undelivered};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS delivery (
@@ -37,7 +37,7 @@ struct Route {
 }
 
 /// What a route received.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// The subscription's logical ID.
     pub route: String,
@@ -89,10 +89,32 @@ impl Route {
 
 #[async_trait]
 impl Notifier for LocalTopic {
-    async fn deliver(&self, notification: &Notification) -> Result<Vec<String>> {
+    async fn deliver(&self, alert: &Alert) -> std::result::Result<Vec<String>, Undelivered> {
+        let mut taken: Vec<String> = Vec::new();
+        for notification in &alert.notifications {
+            let routes = self.publish(notification).await?;
+            taken.extend(
+                routes
+                    .into_iter()
+                    .filter(|route| !taken.contains(route))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        Ok(taken)
+    }
+}
+
+impl LocalTopic {
+    async fn publish(&self, notification: &Notification) -> Result<Vec<String>> {
         let op = || format!("deliver notification {}", notification.id);
         let body = serde_json::to_string(notification).map_err(|error| Error::caused(Kind::Invalid, op(), error))?;
-        let attributes = json!({"tenant": notification.tenant, "severity": notification.severity.as_str()}).to_string();
+        let attributes = json!({
+            "tenant": notification.tenant,
+            "severity": notification.severity.as_str(),
+            "rule": notification.rule_id,
+            "tags": notification.tags,
+        })
+        .to_string();
         let delivered_at = self.clock.now().to_string();
         let mut change = self
             .pool
@@ -163,17 +185,27 @@ mod tests {
         }
     }
 
-    fn notification(id: &str, tenant: &str, severity: Severity) -> Notification {
-        Notification {
+    fn alert(id: &str, tenant: &str, severity: Severity) -> Alert {
+        let at = Timestamp::UNIX_EPOCH;
+        Alert::single(Notification {
             id: id.to_owned(),
+            finding_id: id.to_owned(),
             tenant: tenant.to_owned(),
             severity,
             rule_id: "r".to_owned(),
             title: "t".to_owned(),
+            tags: vec!["attack.t1621".to_owned()],
             actor: "a".to_owned(),
+            entity: "a".to_owned(),
             event_type: "e".to_owned(),
-            published: Timestamp::UNIX_EPOCH,
-        }
+            published: at,
+            first_seen: at,
+            last_seen: at,
+            count: 1,
+            evidence: Vec::new(),
+            description: String::new(),
+            response: Vec::new(),
+        })
     }
 
     #[tokio::test]
@@ -187,18 +219,23 @@ mod tests {
             ),
             subscription("log", Some(json!({"tenant": ["acme"]}))),
             subscription("other", Some(json!({"tenant": ["globex"]}))),
+            subscription(
+                "tagged",
+                Some(json!({"tags": ["attack.t1621", "attack.t1110"], "rule": ["r"]})),
+            ),
+            subscription("otherwise", Some(json!({"tags": ["attack.t1110"]}))),
             subscription("all", None),
         ];
         let topic = LocalTopic::open(data.path(), &subscriptions, clock.clone())
             .await
             .unwrap();
-        let grave = notification("1", "acme", Severity::Critical);
-        let slight = notification("2", "acme", Severity::Low);
-        assert_eq!(topic.deliver(&grave).await.unwrap(), ["pager", "log", "all"]);
-        assert_eq!(topic.deliver(&slight).await.unwrap(), ["log", "all"]);
+        let grave = alert("1", "acme", Severity::Critical);
+        let slight = alert("2", "acme", Severity::Low);
+        assert_eq!(topic.deliver(&grave).await.unwrap(), ["pager", "log", "tagged", "all"]);
+        assert_eq!(topic.deliver(&slight).await.unwrap(), ["log", "tagged", "all"]);
         clock.advance(Duration::from_mins(1));
         let again = LocalTopic::open(data.path(), &subscriptions, clock).await.unwrap();
-        assert_eq!(again.deliver(&grave).await.unwrap(), ["pager", "log", "all"]);
+        assert_eq!(again.deliver(&grave).await.unwrap(), ["pager", "log", "tagged", "all"]);
 
         let received = delivered(data.path(), "acme").await.unwrap();
         let seen: Vec<_> = received
@@ -207,9 +244,17 @@ mod tests {
             .collect();
         assert_eq!(
             seen,
-            [("pager", "1"), ("log", "1"), ("all", "1"), ("log", "2"), ("all", "2")]
+            [
+                ("pager", "1"),
+                ("log", "1"),
+                ("tagged", "1"),
+                ("all", "1"),
+                ("log", "2"),
+                ("tagged", "2"),
+                ("all", "2")
+            ]
         );
-        assert_eq!(received[0].notification, grave);
+        assert_eq!(received[0].notification, grave.notifications[0]);
         assert_eq!(received[0].endpoint, "pager@acme.example");
         assert!(
             received

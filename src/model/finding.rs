@@ -2,6 +2,8 @@
 //!
 //! Identities derive from their cause, so finding the same thing again changes nothing.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,14 +59,58 @@ pub struct Finding {
     pub event_type: String,
     /// The actor's `alternateId`, or its id, or empty.
     pub actor: String,
-    /// The event as it was received; of several, the one that made it a finding.
+    /// The event as it was received; of several, the one with which it was found.
     pub event: serde_json::Value,
-    /// Where the finding tells of several events. It grows as more of them come.
+    /// The events that it tells of. It grows as more of them come; findings of older builds tell of one event and have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode: Option<Episode>,
+    #[serde(default)]
+    pub status: Status,
+    /// What became of it since it was found, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Change>,
 }
 
-/// Several events that are one finding.
+/// Where a finding stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Nobody was told of it yet.
+    #[default]
+    New,
+    /// At least one route took its notification.
+    Notified,
+    /// Kept, and nobody is told of it, however it grows.
+    Muted,
+    /// Somebody looked into it. Events that come after that open it again.
+    Closed,
+}
+
+impl Status {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Notified => "notified",
+            Self::Muted => "muted",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// One step in the life of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub at: Timestamp,
+    pub to: Status,
+    /// A person's name, or `oort`.
+    pub by: String,
+    pub why: String,
+}
+
+/// The events that a finding names; its count goes no further where nothing else tells how many there were.
+pub const MOST_EVENTS: usize = 1_000;
+
+/// Events that are one finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Episode {
     /// Whose events they are, as the rule groups them; empty for the tenant's.
@@ -72,44 +118,64 @@ pub struct Episode {
     pub first_seen: Timestamp,
     pub last_seen: Timestamp,
     pub count: u64,
-    /// The uuids of its events, of many the first fifty.
+    /// The uuids of its events, of many the first that came.
     pub events: Vec<String>,
 }
 
-/// The id of what `rule_id` found in the event `event_uuid` of `tenant`: the first 32 hex digits of a SHA-256 over the three.
-pub fn finding_id(tenant: &str, rule_id: &str, event_uuid: &str) -> String {
+impl Episode {
+    /// Takes in what another telling of the same finding knows; taking it in again changes nothing.
+    pub fn merge(&mut self, other: &Self) {
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        let mut known: HashSet<&str> = self.events.iter().map(String::as_str).collect();
+        let more = other.events.iter().filter(|event| known.insert(event.as_str()));
+        let more: Vec<String> = more.cloned().collect();
+        let room = MOST_EVENTS.saturating_sub(self.events.len());
+        self.events.extend(more.into_iter().take(room));
+        self.count = self.count.max(other.count).max(self.events.len() as u64);
+    }
+}
+
+impl Finding {
+    /// Takes in more of the same finding's events. One that was closed before the newest of them is opened again.
+    pub fn grow(&mut self, more: &Self) {
+        let Some(episode) = &more.episode else { return };
+        match &mut self.episode {
+            Some(own) => own.merge(episode),
+            None => self.episode = Some(episode.clone()),
+        }
+        let closed = self.history.last().filter(|change| change.to == Status::Closed);
+        if let Some(closed) = closed
+            && self.status == Status::Closed
+            && episode.last_seen > closed.at
+        {
+            let why = "it went on after it was closed".to_owned();
+            self.change(Change {
+                at: episode.last_seen,
+                to: Status::New,
+                by: "oort".to_owned(),
+                why,
+            });
+        }
+    }
+
+    pub fn change(&mut self, change: Change) {
+        self.status = change.to;
+        self.history.push(change);
+    }
+
+    /// How often it was opened again.
+    pub fn reopened(&self) -> usize {
+        self.history.iter().filter(|change| change.to == Status::New).count()
+    }
+}
+
+/// The id of what `rule_id` found of `tenant`, known by `name`: the first 32 hex digits of a SHA-256 over the three.
+pub fn finding_id(tenant: &str, rule_id: &str, name: &str) -> String {
     let mut digest = Sha256::new();
-    for part in [tenant, rule_id, event_uuid] {
+    for part in [tenant, rule_id, name] {
         digest.update(part.len().to_be_bytes());
         digest.update(part.as_bytes());
     }
     format!("{:x}", digest.finalize())[..32].to_owned()
-}
-
-/// What a route is told of a finding. `id` is the finding's id and serves as the idempotency key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notification {
-    pub id: String,
-    pub tenant: String,
-    pub severity: Severity,
-    pub rule_id: String,
-    pub title: String,
-    pub actor: String,
-    pub event_type: String,
-    pub published: Timestamp,
-}
-
-impl Finding {
-    pub fn notification(&self) -> Notification {
-        Notification {
-            id: self.id.clone(),
-            tenant: self.tenant.clone(),
-            severity: self.matched.severity,
-            rule_id: self.matched.rule_id.clone(),
-            title: self.matched.title.clone(),
-            actor: self.actor.clone(),
-            event_type: self.event_type.clone(),
-            published: self.published,
-        }
-    }
 }

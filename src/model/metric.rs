@@ -22,6 +22,8 @@ pub const TENANT: &str = "Tenant";
 /// Runs of the compactor that came to their end. The detector needs no metric of its own, which would cost more than all
 /// its runs: it is seen by its [`EMPTY_RECEIVES`].
 pub const COMPACTOR_RUNS: &str = "CompactorRuns";
+/// Findings that a route was not told of, although it was tried for as long as it says. Written when there are any.
+pub const NOTIFICATIONS_GIVEN_UP: &str = "NotificationsGivenUp";
 
 /// One value as a log line that CloudWatch makes a metric of, with the dimensions [`ENVIRONMENT`] and [`TENANT`].
 /// `at` is in milliseconds since 1970. Source: the embedded metric format's specification.

@@ -7,22 +7,24 @@ use serde::Serialize;
 
 use crate::lake::segment;
 use crate::model::event::{Head, Unusable, detail};
-use crate::model::finding::{Episode, Finding, finding_id};
+use crate::model::finding::{Episode, Finding, Status, finding_id};
 use crate::ports::stop::Stop;
-use crate::ports::{Error, Kind, Notifier, Objects, Queue, QueueDepth, Result};
+use crate::ports::{Clock, Error, Kind, Objects, Queue, QueueDepth, Result};
 use crate::runtime::course::Course;
-use crate::runtime::detect::{Judged, Memory, OktaEvent, RuleSet, Seen};
-use crate::runtime::findings;
+use crate::runtime::detect::{Judged, Memory, OktaEvent, RuleSet};
+use crate::runtime::findings::Told;
 use crate::runtime::ingest::Ingest;
-use crate::runtime::notify::{self, Deliveries};
+use crate::runtime::notify::{Delivery, Outlet, Patience};
 
 /// What one run needs.
 pub struct Analysis<'a> {
     pub tenant: &'a str,
     pub queue: &'a dyn Queue,
     pub objects: &'a dyn Objects,
-    pub notifier: &'a dyn Notifier,
+    pub outlets: &'a [Outlet],
     pub rules: &'a RuleSet,
+    pub clock: &'a dyn Clock,
+    pub patience: Patience,
     pub stop: &'a Stop,
 }
 
@@ -35,11 +37,19 @@ pub struct Report {
     /// Events that the rules looked at, those of an interrupted run's segments included.
     pub evaluated: u64,
     pub new_findings: u64,
+    /// Findings that were known and tell of more events now.
+    pub grown_findings: u64,
+    /// Findings that were known with all their events.
     pub known_findings: u64,
+    /// Findings that every route was told of that wanted to hear of them.
     pub notified: u64,
     pub routed: u64,
-    /// Notifications that no route took yet; they are tried again by the next run.
+    /// Findings that wait because a route failed; it is tried again by a later run.
     pub waiting_notifications: u64,
+    /// Findings that wait because a route is to be left alone now.
+    pub held_notifications: u64,
+    /// Findings that a route was given up for.
+    pub given_up_notifications: u64,
     /// The queue as the run left it.
     pub queue: QueueDepth,
     /// Whether the run was asked to stop before the queue had nothing more to give. The next run goes on.
@@ -72,14 +82,22 @@ impl Analysis<'_> {
             }
         }
         course.save().await?;
-        let Deliveries {
-            delivered,
-            routed,
-            waiting,
-        } = notify::deliver(self.objects, self.notifier).await?;
-        report.notified = delivered;
-        report.routed = routed;
-        report.waiting_notifications = waiting;
+        let Told { new, grown, known } = course.told();
+        (report.new_findings, report.grown_findings, report.known_findings) = (new, grown, known);
+        let delivery = Delivery {
+            objects: self.objects,
+            outlets: self.outlets,
+            rules: self.rules,
+            clock: self.clock,
+            patience: self.patience,
+            stop: self.stop,
+        };
+        let deliveries = delivery.run().await?;
+        report.notified = deliveries.delivered;
+        report.routed = deliveries.routed;
+        report.waiting_notifications = deliveries.waiting;
+        report.held_notifications = deliveries.held;
+        report.given_up_notifications = deliveries.given_up;
         report.queue = self.queue.depth().await?;
         report.was_stopped = self.stop.is_asked();
         Ok(report)
@@ -104,80 +122,61 @@ impl Analysis<'_> {
                 reason,
             )
         })?;
-        for found in found {
-            match found {
-                Found::Grown(finding) => course.grow(finding),
-                Found::New(finding) if findings::store(self.objects, &finding).await? => report.new_findings += 1,
-                Found::New(_) => report.known_findings += 1,
-            }
+        for finding in found {
+            course.tell(finding).await?;
         }
         Ok(())
     }
 }
 
-/// What came of an event.
-pub(super) enum Found {
-    New(Finding),
-    /// A finding that was told of and that this event belongs to.
-    Grown(Finding),
-}
-
-/// What the rules find in one line of a segment.
+/// What the rules find in one line of a segment: findings that may be known, and that have grown then.
 pub(super) fn find(
     tenant: &str,
     rules: &RuleSet,
     memory: &mut Memory,
     line: &str,
-) -> std::result::Result<Vec<Found>, Unusable> {
+) -> std::result::Result<Vec<Finding>, Unusable> {
     let text = detail(line).ok_or(Unusable::NoDetail)?;
     let event = OktaEvent::new(text.as_bytes());
     let Some((head, judged)) = rules.judge(&event, text, memory)? else {
         return Ok(Vec::new());
     };
+    // A rule that matched has parsed the event already.
+    let event = event.value();
     Ok(judged
         .into_iter()
-        .map(|judged| found(tenant, judged, &event, &head))
+        .map(|judged| found(tenant, judged, event, &head))
         .collect())
 }
 
-fn found(tenant: &str, Judged { matched, seen }: Judged, event: &OktaEvent<'_>, head: &Head<'_>) -> Found {
-    // A rule that matched has parsed the event already.
-    let event = event.value();
-    let mut finding = Finding {
-        id: finding_id(tenant, &matched.rule_id, &head.uuid),
-        tenant: tenant.to_owned(),
+fn found(tenant: &str, judged: Judged, event: &serde_json::Value, head: &Head<'_>) -> Finding {
+    let time = |at: i64| Timestamp::from_millisecond(at).unwrap_or(head.published);
+    let Judged {
         matched,
-        published: head.published,
-        event_uuid: head.uuid.to_string(),
-        event_type: head.event_type.to_string(),
-        actor: actor(event),
-        event: event.clone(),
-        episode: None,
-    };
-    let Some(Seen {
+        identity,
         entity,
         episode,
-        is_new,
-    }) = seen
-    else {
-        return Found::New(finding);
-    };
-    // An episode is known by its group and first event, and stands under the time at which it was found.
-    let name = format!("{entity}\u{1f}{}", episode.anchor);
-    let time = |at: i64| Timestamp::from_millisecond(at).unwrap_or(head.published);
-    finding.id = finding_id(tenant, &finding.matched.rule_id, &name);
-    finding.published = time(episode.at);
-    finding.episode = Some(Episode {
-        entity,
-        first_seen: time(episode.first),
-        last_seen: time(episode.last),
-        count: episode.count,
-        events: episode.events.iter().map(ToString::to_string).collect(),
-    });
-    if is_new {
-        Found::New(finding)
-    } else {
-        Found::Grown(finding)
+        ..
+    } = judged;
+    let actor = actor(event);
+    Finding {
+        id: finding_id(tenant, &matched.rule_id, &identity),
+        tenant: tenant.to_owned(),
+        matched,
+        published: time(episode.at),
+        event_uuid: head.uuid.to_string(),
+        event_type: head.event_type.to_string(),
+        episode: Some(Episode {
+            entity: if entity.is_empty() { actor.clone() } else { entity },
+            first_seen: time(episode.first),
+            last_seen: time(episode.last),
+            count: episode.count,
+            events: episode.events.iter().map(ToString::to_string).collect(),
+        }),
+        actor,
+        event: event.clone(),
+        status: Status::New,
+        history: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Rules that ask what is usual begin with nothing learned, as they would on their first day: the first days of the period
 //! teach them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::lake::segment;
 use crate::model::finding::{Finding, Severity};
 use crate::ports::{Error, Kind, Objects, Result};
-use crate::runtime::analysis::{Found, find};
+use crate::runtime::analysis::find;
 use crate::runtime::detect::{Memory, RuleSet};
 use crate::runtime::walk::{Period, Walk};
 
@@ -55,6 +55,7 @@ pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: P
     let mut memory = Memory::default();
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     let mut walk = Walk::open(objects, period).await?;
+    let mut told = HashSet::new();
     let mut events = 0;
     while let Some(landed) = walk.next().await? {
         events += 1;
@@ -62,28 +63,26 @@ pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: P
             let key = segment::key(landed.segment);
             Error::caused(Kind::Invalid, format!("read a line of {key}"), reason)
         })?;
-        for found in found {
-            if let Found::New(finding) = found {
-                tallies
-                    .entry(finding.matched.rule_id.clone())
-                    .or_default()
-                    .add(&finding);
+        for finding in found {
+            if told.insert(finding.id.clone()) {
+                let tally = tallies.entry(finding.matched.rule_id.clone()).or_default();
+                tally.add(&finding);
             }
         }
     }
     let days = period.to.duration_since(period.from).as_secs_f64() / 86_400.0;
-    let mut told: Vec<OfRule> = rules
+    let mut of_rules: Vec<OfRule> = rules
         .about()
         .map(|about| {
             let tally = tallies.remove(&about.id).unwrap_or_default();
             tally.report(&about.id, &about.title, about.severity, days)
         })
         .collect();
-    told.sort_by(|a, b| b.findings.cmp(&a.findings).then_with(|| a.title.cmp(&b.title)));
+    of_rules.sort_by(|a, b| b.findings.cmp(&a.findings).then_with(|| a.title.cmp(&b.title)));
     Ok(Report {
         events,
         days,
-        rules: told,
+        rules: of_rules,
     })
 }
 

@@ -1,7 +1,6 @@
 //! How far the rules have come in the log of segments, and what they remember: one object, so that neither is ever without
 //! the other. It is written by compare-and-swap.
 
-use std::collections::BTreeMap;
 use std::io::{BufReader, BufWriter};
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +9,7 @@ use crate::lake::objects::read;
 use crate::model::finding::Finding;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::detect::{Memory, RuleSet};
-use crate::runtime::findings;
+use crate::runtime::findings::{Gathered, Told};
 
 const KEY: &str = "detector/state.json.zst";
 /// Where builds without a memory kept it, uncompressed.
@@ -40,8 +39,8 @@ pub struct Course<'a> {
     version: Precondition,
     /// Segments since it was written.
     unsaved: u32,
-    /// Findings that were told of before and have grown since it was written, by their ids.
-    grown: BTreeMap<String, Finding>,
+    /// What was found since it was written.
+    found: Gathered<'a>,
 }
 
 impl<'a> Course<'a> {
@@ -56,7 +55,7 @@ impl<'a> Course<'a> {
             state,
             version,
             unsaved: 0,
-            grown: BTreeMap::new(),
+            found: Gathered::new(objects),
         })
     }
 
@@ -68,9 +67,14 @@ impl<'a> Course<'a> {
         &mut self.state.memory
     }
 
-    /// Keeps what a finding has grown to until the course is written.
-    pub fn grow(&mut self, finding: Finding) {
-        self.grown.insert(finding.id.clone(), finding);
+    /// Keeps what was found until the course is written, or until there is much of it.
+    pub async fn tell(&mut self, finding: Finding) -> Result<()> {
+        self.found.add(finding).await
+    }
+
+    /// What became of the findings so far.
+    pub fn told(&self) -> Told {
+        self.found.told()
     }
 
     /// Every event of the segment was judged, and what was found is stored.
@@ -88,9 +92,7 @@ impl<'a> Course<'a> {
         if self.unsaved == 0 {
             return Ok(());
         }
-        for finding in std::mem::take(&mut self.grown).into_values() {
-            findings::grow(self.objects, &finding).await?;
-        }
+        self.found.store().await?;
         self.rules.tidy(&mut self.state.memory);
         self.state.format = FORMAT;
         let version = self.objects.put(KEY, pack(&self.state)?, self.version.clone()).await?;

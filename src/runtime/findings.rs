@@ -1,12 +1,15 @@
 //! Findings as objects, one each, under a key that derives from the finding: storing the same finding again changes
 //! nothing and is told apart from storing a new one.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use jiff::civil::Date;
 
 use crate::lake::objects::{decode, encode, keys, read};
 use crate::model::finding::Finding;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
-use crate::runtime::notify;
+use crate::runtime::outbox;
 
 pub(super) const PREFIX: &str = "findings/";
 
@@ -19,43 +22,147 @@ pub(super) fn day_of_key(key: &str) -> Option<Date> {
     key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
 }
 
-/// Stores a finding and queues its notification; `false` when the finding was known.
-///
-/// The notification is queued first: a run that dies between the two queues it again, under the same id, when it is
-/// repeated, and a finding that is stored has always had its notification queued.
-pub async fn store(objects: &dyn Objects, finding: &Finding) -> Result<bool> {
-    let key = key(finding);
-    if objects.get(&key).await?.is_some() {
-        return Ok(false);
-    }
-    notify::queue(objects, &finding.notification()).await?;
-    match objects.put(&key, encode(finding)?, Precondition::Absent).await {
-        Ok(_) => Ok(true),
-        Err(Error {
-            kind: Kind::Conflict, ..
-        }) => Ok(false),
-        Err(error) => Err(error),
+/// Findings that wait at most: each holds an event.
+const MOST_WAITING: usize = 500;
+/// How often somebody else may come first before a change of a finding is given up.
+const ATTEMPTS: u32 = 8;
+
+/// What became of findings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    pub new: u64,
+    /// Known, and grown.
+    pub grown: u64,
+    /// Known, with all of their events.
+    pub known: u64,
+}
+
+/// What became of one finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    New,
+    Grown,
+    Known,
+}
+
+impl Told {
+    pub fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::New => self.new += 1,
+            Outcome::Grown => self.grown += 1,
+            Outcome::Known => self.known += 1,
+        }
     }
 }
 
-/// Writes what a finding of several events has grown to. One that is not there is stored as new; one that tells of as much
-/// already stays as it is.
-pub async fn grow(objects: &dyn Objects, finding: &Finding) -> Result<()> {
-    let key = key(finding);
-    let Some((bytes, version)) = objects.get(&key).await? else {
-        store(objects, finding).await?;
-        return Ok(());
-    };
-    let stored: Finding = decode(&key, &bytes)?;
-    let grown = Finding {
-        episode: finding.episode.clone(),
-        matched: finding.matched.clone(),
-        ..stored.clone()
-    };
-    if grown != stored {
-        objects.put(&key, encode(&grown)?, Precondition::Is(version)).await?;
+/// Findings on their way to where they are stored. Of those that grow, one write tells.
+pub struct Gathered<'a> {
+    objects: &'a dyn Objects,
+    /// By id.
+    waiting: BTreeMap<String, Finding>,
+    told: Told,
+}
+
+impl<'a> Gathered<'a> {
+    pub fn new(objects: &'a dyn Objects) -> Self {
+        Self {
+            objects,
+            waiting: BTreeMap::new(),
+            told: Told::default(),
+        }
     }
-    Ok(())
+
+    /// Adds a finding; stores all of them when there are many.
+    pub async fn add(&mut self, finding: Finding) -> Result<()> {
+        match self.waiting.entry(finding.id.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().grow(&finding),
+            Entry::Vacant(place) => drop(place.insert(finding)),
+        }
+        if self.waiting.len() >= MOST_WAITING {
+            self.store().await?;
+        }
+        Ok(())
+    }
+
+    /// Stores what waits.
+    pub async fn store(&mut self) -> Result<()> {
+        for finding in std::mem::take(&mut self.waiting).into_values() {
+            self.told.add(tell(self.objects, finding).await?);
+        }
+        Ok(())
+    }
+
+    /// What became of those that were stored.
+    pub fn told(&self) -> Told {
+        self.told
+    }
+}
+
+/// Stores a finding and queues its notification, or grows the one that is there.
+///
+/// The notification is queued first: a run that dies between the two queues it again, under the same id, when it is
+/// repeated, and a finding that is stored has always had its notification queued. One that is opened again is told of again.
+pub async fn tell(objects: &dyn Objects, finding: Finding) -> Result<Outcome> {
+    let key = key(&finding);
+    for _ in 0..ATTEMPTS {
+        let (told, version, outcome, is_to_be_told) = match objects.get(&key).await? {
+            None => (finding.clone(), Precondition::Absent, Outcome::New, true),
+            Some((bytes, version)) => {
+                let stored: Finding = decode(&key, &bytes)?;
+                let mut grown = stored.clone();
+                grown.grow(&finding);
+                if grown == stored {
+                    return Ok(Outcome::Known);
+                }
+                let is_reopened = grown.reopened() > stored.reopened();
+                (grown, Precondition::Is(version), Outcome::Grown, is_reopened)
+            }
+        };
+        if is_to_be_told {
+            outbox::queue(objects, &told.id, &key).await?;
+        }
+        match objects.put(&key, encode(&told)?, version).await {
+            Ok(_) => return Ok(outcome),
+            Err(error) if error.kind == Kind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(Kind::Conflict, format!("write {key}")))
+}
+
+/// The finding that is stored under a key.
+pub async fn at(objects: &dyn Objects, key: &str) -> Result<Option<Finding>> {
+    read(objects, key).await
+}
+
+/// Changes a stored finding; `None` when there is none. `change` may be asked more than once, and says whether it changed
+/// anything.
+pub async fn change(
+    objects: &dyn Objects,
+    key: &str,
+    change: impl Fn(&mut Finding) -> bool + Send + Sync,
+) -> Result<Option<Finding>> {
+    for _ in 0..ATTEMPTS {
+        let Some((bytes, version)) = objects.get(key).await? else {
+            return Ok(None);
+        };
+        let mut finding: Finding = decode(key, &bytes)?;
+        if !change(&mut finding) {
+            return Ok(Some(finding));
+        }
+        match objects.put(key, encode(&finding)?, Precondition::Is(version)).await {
+            Ok(_) => return Ok(Some(finding)),
+            Err(error) if error.kind == Kind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(Kind::Conflict, format!("write {key}")))
+}
+
+/// The keys of the findings whose ids begin so.
+pub async fn keys_of(objects: &dyn Objects, id: &str) -> Result<Vec<String>> {
+    let is_meant = |key: &String| key.rsplit('/').next().is_some_and(|name| name.starts_with(id));
+    Ok(keys(objects, PREFIX).await?.into_iter().filter(is_meant).collect())
 }
 
 /// All findings, newest first.

@@ -11,6 +11,7 @@ pub mod findings;
 pub mod ingest;
 pub mod maintain;
 pub mod notify;
+pub mod outbox;
 pub mod redrive;
 pub mod refresh;
 pub mod replay;

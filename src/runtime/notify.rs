@@ -1,49 +1,352 @@
-//! The outbox: a notification is queued with its finding and leaves only after its routes took it.
+//! Delivery: takes from the outbox who is to be told of what, and tells them. A route that fails keeps no other from being
+//! told, and is tried again by later runs until it is given up.
+//!
+//! What left is noted at once. A run that dies between a delivery and its note delivers again under the same key: twice only
+//! where the receiver cannot tell.
 
-use crate::lake::objects::{encode, keys, read};
-use crate::model::finding::Notification;
-use crate::ports::{Notifier, Objects, Precondition, Result};
+mod pace;
+mod waiting;
 
-const PREFIX: &str = "outbox/";
+use std::sync::Arc;
+use std::time::Duration;
 
-/// What became of the queued notifications in one run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Deliveries {
-    /// Notifications that left the outbox.
-    pub delivered: u64,
-    /// Routes that took them, added up: a notification below every route's severity reaches none.
-    pub routed: u64,
-    /// Notifications that stay for the next run.
-    pub waiting: u64,
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::model::finding::{Change, Status};
+use crate::model::notification::{Alert, Notification};
+use crate::model::route::{Filter, Pace};
+use crate::ports::stop::Stop;
+use crate::ports::{Clock, Kind, Notifier, Objects, Result, Undelivered};
+use crate::runtime::detect::RuleSet;
+use crate::runtime::findings;
+use crate::runtime::notify::waiting::{Message, Waiting, bundle};
+use crate::runtime::outbox::{self, GivenUp, Progress, RouteState};
+
+/// How long an entry waits for its finding: whoever queued it is about to store that.
+const ORPHAN: SignedDuration = SignedDuration::from_hours(24);
+
+/// A way out: a route, or the tenant's topic with all of its routes.
+pub struct Outlet {
+    pub name: String,
+    pub filter: Filter,
+    pub pace: Pace,
+    pub notifier: Arc<dyn Notifier>,
 }
 
-/// Queues a notification; queueing it again changes nothing.
-pub(super) async fn queue(objects: &dyn Objects, notification: &Notification) -> Result<()> {
-    let key = format!("{PREFIX}{}.json", notification.id);
-    objects.put(&key, encode(notification)?, Precondition::None).await?;
-    Ok(())
+impl Outlet {
+    /// Whether it matters to it which findings share a message, and when messages left.
+    fn has_state(&self) -> bool {
+        self.pace.per_hour > 0 || self.pace.digest_minutes > 0
+    }
 }
 
-/// Delivers everything that is queued. What a route refuses stays queued and is counted, not lost.
-///
-/// A run that dies after a delivery delivers again under the same id, which receivers keep once.
-pub async fn deliver(objects: &dyn Objects, notifier: &dyn Notifier) -> Result<Deliveries> {
-    let mut deliveries = Deliveries::default();
-    for key in keys(objects, PREFIX).await? {
-        let Some(notification) = read::<Notification>(objects, &key).await? else {
-            continue;
-        };
-        match notifier.deliver(&notification).await {
-            Ok(routes) => {
-                objects.delete(&key).await?;
-                deliveries.delivered += 1;
-                deliveries.routed += routes.len() as u64;
-            }
-            Err(error) => {
-                tracing::warn!(notification = notification.id, %error, "notification stays queued");
-                deliveries.waiting += 1;
-            }
+/// How often a message is tried within a run, and how long is waited in between.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    pub attempts: u32,
+    /// Before the second attempt; twice as long before each further one.
+    pub wait: Duration,
+    /// The longest wait that a receiver may ask for within a run.
+    pub longest: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            attempts: 3,
+            wait: Duration::from_secs(1),
+            longest: Duration::from_secs(30),
         }
     }
-    Ok(deliveries)
+}
+
+/// What became of the outbox in one run. Findings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Deliveries {
+    /// That every route was told of.
+    pub delivered: u64,
+    /// Routes that took a message, added up: a finding below every route's severity reaches none.
+    pub routed: u64,
+    /// That wait because a route failed.
+    pub waiting: u64,
+    /// That wait because a route is to be left alone now.
+    pub held: u64,
+    /// That a route was given up for.
+    pub given_up: u64,
+}
+
+/// What a delivery needs.
+pub struct Delivery<'a> {
+    pub objects: &'a dyn Objects,
+    pub outlets: &'a [Outlet],
+    pub rules: &'a RuleSet,
+    pub clock: &'a dyn Clock,
+    pub patience: Patience,
+    pub stop: &'a Stop,
+}
+
+impl Delivery<'_> {
+    /// Delivers what is queued. The caller holds the tenant's ingest lease.
+    pub async fn run(&self) -> Result<Deliveries> {
+        let now = self.clock.now();
+        let mut deliveries = Deliveries::default();
+        if self.outlets.is_empty() {
+            return Ok(deliveries);
+        }
+        let mut waiting = self.waiting(now).await?;
+        for outlet in self.outlets {
+            if self.stop.is_asked() {
+                break;
+            }
+            self.tell(outlet, &mut waiting, now, &mut deliveries).await?;
+        }
+        for one in waiting.iter_mut().filter(|one| !one.is_gone) {
+            self.settle(one, now, &mut deliveries).await?;
+            if one.is_gone {
+                continue;
+            }
+            if one.is_changed {
+                outbox::save(self.objects, &one.key, &one.entry).await?;
+            }
+            let has_failed = one
+                .entry
+                .routes
+                .values()
+                .any(|tries| tries.progress == Progress::Waiting && tries.failures > 0);
+            *(if has_failed {
+                &mut deliveries.waiting
+            } else {
+                &mut deliveries.held
+            }) += 1;
+        }
+        Ok(deliveries)
+    }
+
+    /// The entries of findings that somebody may want to hear of. Others leave the outbox.
+    async fn waiting(&self, now: Timestamp) -> Result<Vec<Waiting>> {
+        let mut waiting = Vec::new();
+        for (key, mut entry) in outbox::entries(self.objects).await? {
+            let is_changed = entry.since.is_none();
+            let since = *entry.since.get_or_insert(now);
+            match findings::at(self.objects, &entry.finding).await? {
+                None if is_changed => outbox::save(self.objects, &key, &entry).await?,
+                None if now.duration_since(since) < ORPHAN => {}
+                Some(finding) if !matches!(finding.status, Status::Muted | Status::Closed) => {
+                    let advice = self.rules.advice(&finding.matched.rule_id);
+                    waiting.push(Waiting {
+                        key,
+                        entry,
+                        since,
+                        notification: Notification::of(&finding, advice),
+                        is_changed,
+                        took: Vec::new(),
+                        is_gone: false,
+                    });
+                }
+                None | Some(_) => self.objects.delete(&key).await?,
+            }
+        }
+        Ok(waiting)
+    }
+
+    /// Tells one outlet of what it wants to hear.
+    async fn tell(
+        &self,
+        outlet: &Outlet,
+        waiting: &mut [Waiting],
+        now: Timestamp,
+        deliveries: &mut Deliveries,
+    ) -> Result<()> {
+        for one in waiting.iter_mut().filter(|one| !one.is_gone) {
+            one.consider(outlet, now);
+        }
+        if !waiting.iter().any(|one| one.waits_for(outlet)) {
+            return Ok(());
+        }
+        let mut state = if outlet.has_state() {
+            outbox::route_state(self.objects, &outlet.name).await?
+        } else {
+            RouteState::default()
+        };
+        if let Some(begun) = state.bundle.take() {
+            let members = begun.entries.iter();
+            let members: Vec<usize> = members
+                .filter_map(|key| waiting.iter().position(|one| one.key == *key && one.waits_for(outlet)))
+                .collect();
+            if !members.is_empty() {
+                let message = Message {
+                    members,
+                    begun: Some(begun),
+                };
+                if !self.send(outlet, &mut state, waiting, message, now, deliveries).await? {
+                    return Ok(());
+                }
+            }
+        }
+        let candidates: Vec<pace::Candidate> = waiting
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| one.waits_for(outlet))
+            .map(|(index, one)| one.candidate(index, outlet))
+            .collect();
+        for members in pace::messages(&outlet.pace, &state.recent, &candidates, now) {
+            let message = Message { members, begun: None };
+            if self.stop.is_asked() || !self.send(outlet, &mut state, waiting, message, now, deliveries).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends one message and notes what became of it; `false` when the outlet is better left alone for this run.
+    async fn send(
+        &self,
+        outlet: &Outlet,
+        state: &mut RouteState,
+        waiting: &mut [Waiting],
+        Message { members, begun }: Message,
+        now: Timestamp,
+        deliveries: &mut Deliveries,
+    ) -> Result<bool> {
+        let alert = match (begun, members.as_slice()) {
+            (None, [one]) if !outlet.has_state() => Alert::single(waiting[*one].notification.clone()),
+            (begun, members) => {
+                let bundle = begun.unwrap_or_else(|| bundle(outlet, waiting, members));
+                state.bundle = Some(bundle.clone());
+                // What it tells of is settled before it leaves, so that a second attempt is the same message.
+                outbox::save_route_state(self.objects, &outlet.name, state).await?;
+                let notifications = members.iter().map(|index| waiting[*index].notification.clone());
+                let Some(alert) = Alert::several(bundle.key, notifications.collect()) else {
+                    return Ok(true);
+                };
+                alert
+            }
+        };
+        match self.deliver(outlet, &alert).await {
+            Ok(routes) => {
+                for index in &members {
+                    waiting[*index].delivered(outlet, &routes);
+                }
+                deliveries.routed += routes.len() as u64 * members.len() as u64;
+                state.bundle = None;
+                state.recent = pace::within_the_hour(&state.recent, now).chain([now]).collect();
+                for index in &members {
+                    self.settle(&mut waiting[*index], now, deliveries).await?;
+                    let one = &mut waiting[*index];
+                    if !one.is_gone {
+                        outbox::save(self.objects, &one.key, &one.entry).await?;
+                        one.is_changed = false;
+                    }
+                }
+                if outlet.has_state() {
+                    outbox::save_route_state(self.objects, &outlet.name, state).await?;
+                }
+            }
+            Err(failed) => {
+                tracing::warn!(route = outlet.name, key = alert.key, error = %failed.whole(), "a message was not delivered");
+                if failed.error.kind == Kind::Invalid {
+                    // It was this message that was refused, and surely not taken.
+                    state.bundle = None;
+                    for index in &members {
+                        waiting[*index].failed(outlet, &failed, now);
+                    }
+                } else {
+                    // Whoever else waits for this outlet would fare no better.
+                    let others = waiting.iter_mut().filter(|one| one.waits_for(outlet));
+                    others.for_each(|one| one.failed(outlet, &failed, now));
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// One message, tried again where that may help at once.
+    async fn deliver(&self, outlet: &Outlet, alert: &Alert) -> std::result::Result<Vec<String>, Undelivered> {
+        let mut wait = self.patience.wait;
+        let mut attempt = 1;
+        loop {
+            let failed = match outlet.notifier.deliver(alert).await {
+                Ok(routes) => return Ok(routes),
+                Err(failed) => failed,
+            };
+            let pause = failed.retry_after.unwrap_or(wait);
+            let may_help = matches!(failed.error.kind, Kind::Throttled | Kind::Unavailable);
+            if !may_help || attempt >= self.patience.attempts || pause > self.patience.longest || self.stop.is_asked() {
+                return Err(failed);
+            }
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+            wait *= 2;
+        }
+    }
+
+    /// Takes an entry out of the outbox when nobody waits for it any more, and notes with the finding who was told.
+    async fn settle(&self, one: &mut Waiting, now: Timestamp, deliveries: &mut Deliveries) -> Result<()> {
+        if self.outlets.iter().any(|outlet| one.waits_for(outlet)) {
+            return Ok(());
+        }
+        let mut told = one.took.clone();
+        let delivered = one
+            .entry
+            .routes
+            .iter()
+            .filter(|(_, tries)| tries.progress == Progress::Delivered);
+        told.extend(
+            delivered
+                .map(|(route, _)| route.clone())
+                .filter(|route| !one.took.contains(route)),
+        );
+        if one
+            .entry
+            .routes
+            .values()
+            .any(|tries| tries.progress == Progress::Delivered)
+        {
+            findings::change(self.objects, &one.entry.finding, |finding| {
+                let is_new = finding.status == Status::New;
+                if is_new {
+                    finding.change(Change {
+                        at: now,
+                        to: Status::Notified,
+                        by: "oort".to_owned(),
+                        why: format!("told {}", told.join(", ")),
+                    });
+                }
+                is_new
+            })
+            .await?;
+            deliveries.delivered += 1;
+        }
+        let lost = one
+            .entry
+            .routes
+            .iter()
+            .filter(|(_, tries)| tries.progress == Progress::GivenUp);
+        let routes: std::collections::BTreeMap<_, _> =
+            lost.map(|(route, tries)| (route.clone(), tries.why.clone())).collect();
+        if !routes.is_empty() {
+            tracing::error!(
+                finding = one.notification.finding_id,
+                ?routes,
+                "a notification was given up"
+            );
+            let finding = one.entry.finding.clone();
+            outbox::give_up(
+                self.objects,
+                &one.key,
+                &GivenUp {
+                    finding,
+                    at: now,
+                    routes,
+                },
+            )
+            .await?;
+            deliveries.given_up += 1;
+        }
+        self.objects.delete(&one.key).await?;
+        one.is_gone = true;
+        Ok(())
+    }
 }

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::lake::segment;
 use crate::ports::{Error, Kind, Objects, Result};
-use crate::runtime::analysis::{Found, find};
+use crate::runtime::analysis::find;
 use crate::runtime::detect::{Memory, RuleSet};
-use crate::runtime::findings;
+use crate::runtime::findings::Gathered;
 use crate::runtime::walk::{Period, Walk};
 
 /// Counts of one replay.
@@ -25,6 +25,7 @@ pub struct Report {
 /// Runs the rules over the events of a period.
 pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: Period) -> Result<Report> {
     let mut report = Report::default();
+    let mut gathered = Gathered::new(objects);
     let mut memory = Memory::of_replay();
     let mut walk = Walk::open(objects, period).await?;
     while let Some(landed) = walk.next().await? {
@@ -33,16 +34,14 @@ pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: P
             let key = segment::key(landed.segment);
             Error::caused(Kind::Invalid, format!("read a line of {key}"), reason)
         })?;
-        for found in found {
-            // What has grown since was counted when it was new.
-            let Found::New(finding) = found else { continue };
-            if findings::store(objects, &finding).await? {
-                report.new_findings += 1;
-            } else {
-                report.known_findings += 1;
-            }
+        for finding in found {
+            gathered.add(finding).await?;
         }
     }
+    gathered.store().await?;
+    let told = gathered.told();
+    report.new_findings = told.new;
+    report.known_findings = told.known + told.grown;
     report.segments = walk.segments;
     Ok(report)
 }

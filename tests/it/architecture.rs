@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sample", &["model", "ports"]),
     ("local", &["model", "ports"]),
     ("aws", &["model", "ports"]),
+    ("channels", &["model", "ports"]),
     ("runtime", &["model", "ports", "lake"]),
     (
         "cli",
@@ -25,6 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "sample",
             "local",
             "aws",
+            "channels",
             "runtime",
         ],
     ),
@@ -35,6 +37,7 @@ const PURE: &[&str] = &[
     "model",
     "sample",
     "runtime/detect",
+    "runtime/notify/pace.rs",
     "deploy/profile",
     "deploy/render.rs",
     "deploy/skeleton.rs",

@@ -19,8 +19,9 @@ fn episodes(rules: &RuleSet, deliveries: &[&String], stored_every: usize) -> BTr
                 .judge(&OktaEvent::new(line.as_bytes()), line, &mut memory)
                 .unwrap();
             for judged in judged.map_or(Vec::new(), |(_, judged)| judged) {
-                if let Some(seen) = judged.seen.filter(|seen| seen.is_new) {
-                    *found.entry((judged.matched.title, seen.entity)).or_default() += 1;
+                // What a correlation tells of has its entity.
+                if judged.is_new && !judged.entity.is_empty() {
+                    *found.entry((judged.matched.title, judged.entity)).or_default() += 1;
                 }
             }
         }

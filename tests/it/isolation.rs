@@ -127,7 +127,14 @@ impl Account {
             "glue",
             &format!("table/oort_{environment}_logs/{tenant}_activity"),
         ));
+        all.push(self.secret(tenant, "slack-webhook"));
         all
+    }
+
+    /// A secret, with the characters that Secrets Manager ends its name with.
+    fn secret(&self, tenant: &str, name: &str) -> String {
+        let (environment, account) = (self.environment, self.id);
+        format!("arn:aws:secretsmanager:{REGION}:{account}:secret:oort/{environment}/{tenant}/{name}-a1B2c3")
     }
 
     /// Every action that a policy names, and the worst.
@@ -326,6 +333,23 @@ fn a_role_reaches_what_its_own_task_needs() {
         let bare = [("aws:SecureTransport", "false")];
         assert!(!account.allows(&detector, "s3:GetObject", &object, &bare));
     }
+}
+
+#[test]
+fn a_detector_reads_the_secrets_that_its_routes_name_and_no_others() {
+    let [_, production] = environments();
+    let role = |name: &str| format!("arn:aws:iam::{}:role/oort-production-initech-{name}", production.id);
+    let reads = |who: &str, secret: &str| {
+        production.allows(
+            &role(who),
+            "secretsmanager:GetSecretValue",
+            &production.secret("initech", secret),
+            &[],
+        )
+    };
+    assert!(reads("detector", "slack-webhook") && reads("detector", "pagerduty-key"));
+    assert!(!reads("detector", "okta-token") && !reads("detector", "slack-webhook-2"));
+    assert!(!reads("compactor", "slack-webhook") && !reads("maintainer", "slack-webhook"));
 }
 
 #[test]

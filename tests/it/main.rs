@@ -14,6 +14,7 @@ mod environments;
 mod isolation;
 mod lake;
 mod lease_contract;
+mod notifications;
 mod objects_contract;
 mod onboarding;
 mod queue_contract;

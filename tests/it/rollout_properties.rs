@@ -164,15 +164,32 @@ async fn plan_and_drop(story: &Story, seconds: u64) {
     account.faults(story.seed, story.faults_per_mille);
     let after = specs(&story.after.iter().cloned().map(Some).collect::<Vec<_>>());
     let made = Made::default();
-    let planned = timeout(Duration::from_secs(seconds), rollout.plan("after", after, &made)).await;
+    let planned = timeout(
+        Duration::from_secs(seconds),
+        rollout.plan("after", after.clone(), &made),
+    )
+    .await;
     let mut change_sets = made.take();
+    let is_cut = planned.is_err();
     if let Ok(plan) = planned {
         let steps = plan.unwrap().steps;
         change_sets = steps.into_iter().filter_map(|step| step.change_set).collect();
     }
     discard(&account, &rollout.pacer, change_sets).await.unwrap();
     account.faults(story.seed, 0);
-    assert_eq!(live(&account).await, wanted(&before));
+    let mut left = live(&account).await;
+    let has_lost_answers = is_cut && story.faults_per_mille > 0;
+    if has_lost_answers && left != wanted(&before) {
+        // Whoever is killed before the answer to a lost call is repeated does not know what was made: the name of a stack, and
+        // nothing in it. The next plan takes it up.
+        left.retain(|_, (_, phase, _)| *phase != Phase::Reviewed);
+        assert_eq!(left, wanted(&before));
+        let plan = rollout.plan("again", after, &Made::default()).await.unwrap();
+        let change_sets = plan.steps.into_iter().filter_map(|step| step.change_set).collect();
+        discard(&account, &rollout.pacer, change_sets).await.unwrap();
+        left = live(&account).await;
+    }
+    assert_eq!(left, wanted(&before));
 }
 
 proptest! {

@@ -20,7 +20,7 @@ pub const RULES: &[Rule] = &[
         demand: "A policy allows actions on resources that it names.",
         why: "With a wildcard one leaked role reaches what belongs to others. NotResource allows everything else.",
         help: "Name the resource by a reference, an import or a whole ARN.",
-        admits: &[NO_RESOURCE, KEY_ITSELF, OBJECTS, TASK_AT_START],
+        admits: &[NO_RESOURCE, KEY_ITSELF, OBJECTS, TASK_AT_START, SECRET_BY_NAME],
         find: resource_wildcard,
     },
     Rule {
@@ -63,6 +63,13 @@ const TASK_AT_START: Admitted = Admitted {
     what: "ecs:TagResource on task/<cluster>/* while RunTask creates the task",
     reason: "A task has no name before it runs; the condition ecs:CreateAction admits no other time.",
 };
+/// What stands for the end of a secret's name.
+const ENDING: &str = "-??????";
+const SECRET_BY_NAME: Admitted = Admitted {
+    what: "<secret's name>-?????? for secretsmanager:GetSecretValue",
+    reason: "Secrets Manager adds six characters of its own to a name (its user guide, IAM policy examples); own-objects-only holds the name.",
+};
+
 fn action_wildcard(template: &Template<'_>) -> Vec<Found> {
     let mut found = Vec::new();
     for statement in allowing(template) {
@@ -112,6 +119,9 @@ fn resource_wildcard(template: &Template<'_>) -> Vec<Found> {
 fn is_wildcard_admitted(statement: &Statement<'_>, resource: &str) -> bool {
     if resource == "*" {
         return statement.attached == Attached::Key || statement.acts_only_by(&["ecr:GetAuthorizationToken"]);
+    }
+    if let Some(secret) = resource.strip_suffix(ENDING).filter(|before| !has_wildcard(before)) {
+        return secret.contains(":secret:") && statement.acts_only_by(&["secretsmanager:GetSecretValue"]);
     }
     let Some(before) = resource.strip_suffix("/*").filter(|before| !has_wildcard(before)) else {
         return false;

@@ -144,6 +144,10 @@ fn is_own(template: &Template<'_>, tenant: &TenantId, statement: &Statement<'_>,
     if let Some(index) = objects.filter(|_| statement.actions().iter().all(acts_on_s3)) {
         return is_own_object(tenant, &pieces[index..].join("/"));
     }
+    if let Some((_, name)) = resource.split_once(":secret:") {
+        let own = format!("oort/{}/{tenant}/", template.subject.environment);
+        return name.starts_with(&own);
+    }
     let prefix = template.prefix();
     let table = format!("{}_activity", tenant.as_str().replace('-', "_"));
     // A wildcard after the prefix would also reach a tenant whose ID starts with this one's.
@@ -190,6 +194,11 @@ mod tests {
                 "{}",
             ),
             (
+                "secretsmanager:GetSecretValue",
+                "!Sub 'arn:aws:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:oort/staging/acme/hook-??????'",
+                "{}",
+            ),
+            (
                 "iam:PassRole",
                 "!Sub 'arn:aws:iam::${AWS::AccountId}:role/oort-staging-acme-x'",
                 "{}",
@@ -221,6 +230,16 @@ mod tests {
             ("sqs:SendMessage", "!Sub 'arn:aws:sqs:a:1:oort-staging-acme-*'", "{}"),
             ("sqs:SendMessage", "'arn:aws:sqs:a:1:oort-staging-globex-events'", "{}"),
             ("glue:UpdateTable", "'arn:aws:glue:a:1:table/db/globex_activity'", "{}"),
+            (
+                "secretsmanager:GetSecretValue",
+                "'arn:aws:secretsmanager:a:1:secret:oort/staging/globex/hook-??????'",
+                "{}",
+            ),
+            (
+                "secretsmanager:GetSecretValue",
+                "'arn:aws:secretsmanager:a:1:secret:oort/staging/acme-two/oort-staging-acme-x-??????'",
+                "{}",
+            ),
             ("sqs:SendMessage", "!ImportValue oort-production-AlarmTopicArn", "{}"),
         ] {
             let template = policy(action, resource, condition);

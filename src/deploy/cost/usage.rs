@@ -72,9 +72,9 @@ impl Run {
             Self::Detect => Wire {
                 // Ten messages a receive and a deletion; and receives that find nothing.
                 sqs: 5.0 + is_busy * 5.0 + events / 5.0,
-                // A finding of several events is written once more when it has grown.
-                s3_writes: 4.0 + 2.0 * segments + 3.0 * findings + renewals,
-                s3_reads: 4.0 + is_busy + 5.0 * findings,
+                // A finding, its place in the outbox, that somebody was told, and what it has grown to.
+                s3_writes: 4.0 + 2.0 * segments + 4.0 * findings + renewals,
+                s3_reads: 4.0 + is_busy + 8.0 * findings,
                 glue: 0.0,
                 sns: findings,
             },

@@ -108,6 +108,14 @@ pub fn profile(
             ids(reader, &fields, "security_groups", "sg-"),
         )
     });
+    let mut private_webhooks = Vec::new();
+    for item in fields.list("private_webhooks", reader) {
+        match reader.text(item, "private_webhooks").map(str::parse) {
+            Some(Ok(network)) => private_webhooks.push(network),
+            Some(Err(_)) => reader.report(item.at, "each of `private_webhooks` is a network such as 10.20.0.0/16"),
+            None => {}
+        }
+    }
     let Layer { settings, tags } = layer(reader, &fields, &defaults.layer);
     let event_buses = event_buses(reader, &fields, defaults.event_buses);
     let rollout = rollout(reader, &fields, &defaults.rollout);
@@ -123,6 +131,7 @@ pub fn profile(
         permissions_boundary,
         subnets,
         security_groups,
+        private_webhooks,
         settings,
         tags,
         event_buses,

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::deploy::fields::{Fields, Reader};
+use crate::deploy::fields::Reader;
 use crate::deploy::profile::profile_file::layer;
-use crate::deploy::profile::{Layer, Route, Tenant};
+use crate::deploy::profile::route_file::{Routes, routes};
+use crate::deploy::profile::{Layer, Tenant};
+use crate::deploy::shape;
 use crate::deploy::yaml::{At, Node};
-use crate::deploy::{rules, shape};
 use crate::model::name::{EventSourceName, IntegrationId, OktaSubdomain, TenantId};
 
 /// What a tenant's file is read over.
@@ -47,7 +48,7 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &st
         None => below.profile,
     };
     let Layer { settings, tags } = layer(reader, &fields, layer_below);
-    let notifications = routes(reader, &fields);
+    let Routes { subscriptions, routes } = routes(reader, &fields);
     let (id, (subdomain, integration_id), okta) = (id?, names?, okta?);
     let event_source = match EventSourceName::of(&subdomain, &integration_id) {
         Ok(name) => name,
@@ -64,7 +65,13 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &st
             integration_id,
             event_source,
             settings,
-            notifications,
+            notifications: subscriptions,
+            secrets: routes
+                .iter()
+                .filter_map(|route| route.channel.secret())
+                .map(str::to_owned)
+                .collect(),
+            routes,
             tags,
         },
         okta: okta.at,
@@ -79,46 +86,4 @@ fn no_such_group(name: &str, below: &Below<'_>) -> String {
     } else {
         format!("there is no group `{name}` in {folder}; there is {}", known.join(", "))
     }
-}
-
-fn routes(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Vec<Route> {
-    let mut routes: Vec<Route> = Vec::new();
-    for item in fields.list("notifications", reader) {
-        let fields = reader.fields(item, "a notification route", shape::ROUTE);
-        let mut text = |key: &str| fields.text(key, reader);
-        let (name, protocol, endpoint, least) = (
-            text("name"),
-            text("protocol"),
-            text("endpoint"),
-            text("minimum_severity"),
-        );
-        let (Some((name_node, name)), Some((_, protocol)), Some((endpoint_node, endpoint)), Some((_, least))) =
-            (name, protocol, endpoint, least)
-        else {
-            continue;
-        };
-        if !rules::is_route_name(name) || routes.iter().any(|route| route.name == name) {
-            reader.report(
-                name_node.at,
-                "`name` is a word of letters and digits that no other route of the tenant has",
-            );
-        }
-        if let Err(why) = rules::endpoint(protocol, endpoint) {
-            reader.report(endpoint_node.at, why);
-        } else if let Some(owner) = routes.iter().find(|route| route.endpoint == endpoint) {
-            // SNS keeps one subscription an endpoint and topic.
-            let what = format!(
-                "route `{}` has this endpoint already, and a topic takes each endpoint once",
-                owner.name
-            );
-            reader.report(endpoint_node.at, what);
-        }
-        routes.push(Route {
-            name: name.to_owned(),
-            protocol: protocol.to_owned(),
-            endpoint: endpoint.to_owned(),
-            severities: rules::severities_from(least),
-        });
-    }
-    routes
 }

@@ -180,3 +180,52 @@ fn tags_of_profile_and_tenant_fit_together() {
     let told = problems(&profile, &[("acme", &with(21))]);
     assert!(told.contains("46 tags with those of the layers below"), "{told}");
 }
+
+#[test]
+fn a_route_says_what_its_protocol_lacks_and_what_means_nothing_to_it() {
+    let acme = format!(
+        "{ACME}notifications:\n\
+         - {{name: topic, protocol: slack, minimum_severity: high, secret: hook}}\n\
+         - {{name: mail, protocol: email, endpoint: soc@acme.example, minimum_severity: high, per_hour: 5}}\n\
+         - {{name: chat, protocol: slack, minimum_severity: high, endpoint: \"https://hooks.example/x\"}}\n\
+         - {{name: issue, protocol: jira, minimum_severity: high, endpoint: \"https://u:p@jira.example\", secret: jira}}\n\
+         - {{name: smtp, protocol: smtp, minimum_severity: high, endpoint: soc, from: a@b.example, server: \"mail:25\"}}\n\
+         - name: quiet\n\
+         \x20 protocol: slack\n\
+         \x20 minimum_severity: high\n\
+         \x20 secret: hook\n\
+         \x20 quiet_hours: {{from: \"25:00\", to: \"07:00\", time_zone: Mars/Base}}\n"
+    );
+    let told = problems(PROFILE, &[("acme", &acme)]);
+    for what in [
+        "acme.yaml:4:10: `topic` is what the tenant's topic is called",
+        "acme.yaml:5:95: `per_hour` means nothing for email",
+        "acme.yaml:6:3: `secret` is missing; slack needs it",
+        "acme.yaml:7:67: `endpoint` of jira is an address that starts with https:// and holds no password",
+        "acme.yaml:7:3: `project` is missing; jira needs it",
+        "acme.yaml:8:66: `endpoint` is an e-mail address",
+        "acme.yaml:13:23: `from` is a time of day such as \"22:00\"",
+        "acme.yaml:13:56: `time_zone`: there is none of the name Mars/Base",
+    ] {
+        assert!(told.contains(what), "{what} is not in\n{told}");
+    }
+}
+
+#[test]
+fn a_route_that_the_detector_serves_reaches_its_task_as_json_and_names_its_secret() {
+    let acme = format!(
+        "{ACME}notifications:\n\
+         - {{name: chat, protocol: slack, minimum_severity: high, secret: hook, tags: [attack.t1621], per_hour: 20}}\n\
+         - {{name: soc, protocol: email, endpoint: soc@acme.example, minimum_severity: low, rules: [r1]}}\n"
+    );
+    let environment = validate(&sources(PROFILE, &[("acme", &acme)])).unwrap();
+    let tenant = &environment.tenants[0];
+    let shown = serde_json::to_value(tenant).unwrap();
+    assert_eq!(shown["secrets"], serde_json::json!(["hook"]));
+    let routes: Vec<Route> = serde_json::from_str(shown["routes"].as_str().unwrap()).unwrap();
+    assert_eq!(routes, tenant.routes);
+    assert_eq!((routes[0].pace.per_hour, routes[0].pace.give_up_hours), (20, 72));
+    assert_eq!(tenant.notifications[0].rules, ["r1"]);
+    let without = validate(&sources(PROFILE, &[("acme", ACME)])).unwrap();
+    assert_eq!(serde_json::to_value(&without.tenants[0]).unwrap()["routes"], "");
+}

@@ -11,7 +11,7 @@ use super::about::About;
 use super::windows::{Condition, Hit, MOST_HITS};
 
 /// Between the parts of a key or value that consists of several.
-const SEPARATOR: &str = "\u{1f}";
+pub const SEPARATOR: &str = "\u{1f}";
 
 /// A correlation that is ready to run.
 #[derive(Debug, Clone)]

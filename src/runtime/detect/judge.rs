@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::about::About;
-use super::correlation::Correlation;
+use super::correlation::{Correlation, SEPARATOR};
 use super::load::{LoadedRule, Remark};
 use super::memory::Memory;
 use super::windows::{Episode, Found};
@@ -11,21 +11,17 @@ use super::{OktaEvent, RuleSet};
 use crate::model::event::{Head, Unusable};
 use crate::model::finding::RuleMatch;
 
-/// What one rule says of an event.
+/// What one rule says of an event, and which finding it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Judged {
     pub matched: RuleMatch,
-    /// Where the rule looks at several events together.
-    pub seen: Option<Seen>,
-}
-
-/// Several events that one finding tells of.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
-    /// Whose events they are, as the correlation groups them.
+    /// What the finding is known by, beside its tenant and rule.
+    pub identity: String,
+    /// Whose events they are, as a correlation groups them; empty where each event says that for itself.
     pub entity: String,
+    /// The events of the finding that are known here: this one alone, or those that a correlation counts.
     pub episode: Episode,
-    /// Whether nobody was told of it yet.
+    /// Whether it may be the first that is told of it.
     pub is_new: bool,
 }
 
@@ -150,7 +146,7 @@ impl RuleSet {
                 self.count((number, place), &counted, memory, &mut judged);
             }
             if !self.links.is_silent[index] {
-                judged.push(Judged { matched, seen: None });
+                judged.push(rule.alone(matched, &counted));
             }
         }
         Ok(Some((head, judged)))
@@ -169,7 +165,7 @@ impl RuleSet {
         let (Some(group), Some(hit)) = (correlation.group(counted.event, place), hit) else {
             return;
         };
-        let entity = group.replace('\u{1f}', " ");
+        let entity = group.replace(SEPARATOR, " ");
         let id = &correlation.about.id;
         let Some(track) = memory.track(id, group, counted.at, correlation.span) else {
             return;
@@ -191,12 +187,11 @@ impl RuleSet {
         }
         if !self.links.is_silent_correlation[number] {
             judged.push(Judged {
-                matched: correlation.matched(&entity, &episode),
-                seen: Some(Seen {
-                    entity,
-                    episode,
-                    is_new,
-                }),
+                matched: correlation.matched(&entity),
+                identity: format!("{entity}{SEPARATOR}{}", episode.anchor),
+                entity,
+                episode,
+                is_new,
             });
         }
     }
@@ -219,6 +214,24 @@ impl RuleSet {
 }
 
 impl LoadedRule {
+    /// An event that means something by itself.
+    fn alone(&self, matched: RuleMatch, counted: &Counted<'_>) -> Judged {
+        Judged {
+            matched,
+            identity: self.grouping.identity(counted.event, counted.at),
+            entity: String::new(),
+            episode: Episode {
+                anchor: counted.uuid.into(),
+                at: counted.at,
+                first: counted.at,
+                last: counted.at,
+                count: 1,
+                events: vec![counted.uuid.into()],
+            },
+            is_new: true,
+        }
+    }
+
     /// Whether an event is out of the usual for a rule that asks for that; what is so is added to what matched.
     fn is_unusual(&self, counted: &Counted<'_>, memory: &mut Memory, matched: &mut RuleMatch) -> bool {
         let Some(behaviour) = &self.behaviour else { return true };
@@ -236,17 +249,14 @@ impl LoadedRule {
 }
 
 impl Correlation {
-    fn matched(&self, entity: &str, episode: &Episode) -> RuleMatch {
-        let mut fields: Vec<(String, serde_json::Value)> = vec![("count".to_owned(), episode.count.into())];
-        if !entity.is_empty() {
-            fields.insert(0, (self.group_names(), entity.into()));
-        }
+    fn matched(&self, entity: &str) -> RuleMatch {
+        let entity = (!entity.is_empty()).then(|| (self.group_names(), entity.into()));
         RuleMatch {
             rule_id: self.about.id.clone(),
             title: self.about.title.clone(),
             severity: self.about.severity,
             tags: self.about.tags.clone(),
-            fields,
+            fields: entity.into_iter().collect(),
         }
     }
 }

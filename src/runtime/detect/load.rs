@@ -12,6 +12,7 @@ use super::RuleFile;
 use super::about::About;
 use super::behaviour::Behaviour;
 use super::correlation::Correlation;
+use super::grouping::Grouping;
 use super::needles::{Needs, needs};
 use super::placeholders::silence_placeholders;
 
@@ -41,6 +42,8 @@ pub struct LoadedRule {
     pub about: About,
     /// By which the rule's events are held against what is usual.
     pub behaviour: Option<Behaviour>,
+    /// Which of its events are one finding.
+    pub grouping: Grouping,
     /// By which correlations may refer to it, beside its id.
     pub name: Option<String>,
 }
@@ -221,11 +224,20 @@ fn read_rule(place: &Place<'_>, mut rule: SigmaRule, loaded: &mut Loaded, places
         Ok(behaviour) => behaviour,
         Err((mark, why)) => return loaded.problems.push(place.remark(mark, why, "correct the behaviour")),
     };
+    let grouping = match Grouping::read(&rule.custom_attributes) {
+        Ok(grouping) => grouping,
+        Err((mark, why)) => {
+            return loaded
+                .problems
+                .push(place.remark(mark, why, "correct it, or take it off"));
+        }
+    };
     match compile_rule(&rule) {
         Ok(compiled) => loaded.rules.push(LoadedRule {
             needs: needs(&rule),
             about: About::of(&rule, place.path, place.first_line),
             behaviour,
+            grouping,
             name: rule.name.clone(),
             compiled,
             id,

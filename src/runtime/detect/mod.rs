@@ -7,6 +7,7 @@ mod about;
 mod behaviour;
 mod correlation;
 mod event;
+mod grouping;
 mod judge;
 mod load;
 mod memory;
@@ -25,7 +26,7 @@ use rsigma_parser::Level;
 
 pub use about::About;
 pub use event::OktaEvent;
-pub use judge::{Judged, Seen};
+pub use judge::Judged;
 pub use load::Remark;
 pub use memory::Memory;
 
@@ -34,6 +35,7 @@ use load::{Loaded, LoadedRule};
 use needles::Prefilter;
 
 use crate::model::finding::{RuleMatch, Severity};
+use crate::model::notification::Advice;
 
 /// One Sigma file, as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,6 +119,15 @@ impl RuleSet {
         let rules = self.rules.iter().enumerate();
         let told = rules.filter(|(index, _)| !self.links.is_silent[*index]);
         told.map(|(_, rule)| &rule.about).chain(self.links.about())
+    }
+
+    /// What a rule adds to what is told of its findings; nothing for one that is not there any more.
+    pub fn advice(&self, id: &str) -> Advice {
+        let about = self.about().find(|about| about.id == id);
+        about.map_or_else(Advice::default, |about| Advice {
+            description: about.description.clone(),
+            response: about.response.clone(),
+        })
     }
 
     /// Their ids.

@@ -8,7 +8,7 @@ use oort_streams::lake::set_aside::{self, SetAside};
 use oort_streams::lake::{objects, segment};
 use oort_streams::local::clock::ManualClock;
 use oort_streams::local::objects::LocalObjects;
-use oort_streams::model::finding::{Finding, RuleMatch, Severity};
+use oort_streams::model::finding::{Finding, RuleMatch, Severity, Status};
 use oort_streams::ports::{Kind, Objects as _, Precondition};
 use oort_streams::runtime::findings;
 use oort_streams::runtime::retention::{drop_past, past};
@@ -96,6 +96,8 @@ fn finding(day: u32) -> Finding {
         actor: "ann".to_owned(),
         event: serde_json::Value::Null,
         episode: None,
+        status: Status::New,
+        history: Vec::new(),
     }
 }
 
@@ -120,7 +122,10 @@ async fn segments_what_was_set_aside_and_findings_go_with_the_rows() {
             .unwrap();
     }
     for day in 2..=21 {
-        assert!(findings::store(&store, &finding(day)).await.unwrap());
+        assert_eq!(
+            findings::tell(&store, finding(day)).await.unwrap(),
+            findings::Outcome::New
+        );
     }
     table.write(&events, 10).await;
     let horizon = Horizon::of(october(22), 10).unwrap();
