@@ -28,8 +28,8 @@ pub struct Backtest {
 
 impl Backtest {
     pub async fn run(self, global: &Global) -> Outcome {
-        let rules = self.detections.load(global)?;
         let target = Target::open(global, &self.tenant).await?;
+        let rules = target.rules(&self.detections, global)?;
         let to = WallClock.now();
         let period = Period {
             from: to - SignedDuration::from_hours(24 * i64::from(self.days)),

@@ -1,6 +1,6 @@
 //! Environments and their tenants, read from their files.
 
-use crate::cli::task::TenantArgs;
+use crate::cli::task::{DetectionArgs, TenantArgs};
 use crate::cli::{Exit, Failure, Global};
 use crate::deploy::onboard::clash::Claims;
 use crate::deploy::problem::Problems;
@@ -10,6 +10,7 @@ use crate::deploy::{profile, render, source};
 use crate::local::twin::{Pseudo, TwinStack};
 use crate::model::name::TenantId;
 use crate::model::stack::StackSpec;
+use crate::model::tuning::Tuning;
 
 /// The names of all environments.
 pub fn environment_names(global: &Global) -> Result<Vec<String>, Failure> {
@@ -36,6 +37,27 @@ pub fn check_claims(global: &Global, sources: &SourceSet) -> Result<(), Failure>
         Err(Failure::input(problems)
             .hint("an Okta subdomain with an integration ID belongs to one tenant of one environment"))
     }
+}
+
+/// Refuses what a tenant says of a rule that is not there, or that has no use for it: it would be believed and do nothing.
+fn check_tuning(global: &Global, environment: &profile::Environment) -> Result<(), Failure> {
+    let mut seen: Vec<&Tuning> = Vec::new();
+    for tenant in &environment.tenants {
+        if tenant.tuning.is_empty() || seen.contains(&&tenant.tuning) {
+            continue;
+        }
+        let idle = DetectionArgs::default().load(global)?.tune(&tenant.tuning);
+        if !idle.is_empty() {
+            let why = format!(
+                "`detections` of tenant `{}` has no effect:\n  {}",
+                tenant.id,
+                idle.join("\n  ")
+            );
+            return Err(Failure::input(why).hint("oort rules list --format json names every rule, with what it counts"));
+        }
+        seen.push(&tenant.tuning);
+    }
+    Ok(())
 }
 
 /// The profile of an environment, of whose tenants no file is read.
@@ -66,6 +88,7 @@ impl Loaded {
         if scope == Scope::All {
             check_claims(global, &sources)?;
         }
+        check_tuning(global, &environment)?;
         Ok(Self {
             sources,
             environment,

@@ -24,8 +24,8 @@ pub struct Detect {
 
 impl Detect {
     pub async fn run(self, global: &Global) -> Outcome {
-        let rules = self.detections.load(global)?;
         let target = Target::open(global, &self.tenant).await?;
+        let rules = target.rules(&self.detections, global)?;
         let Some(report) = run(&target, &rules, &stop::on_signals()?).await? else {
             output::line("another run is landing or analysing this tenant's events; nothing to do");
             return Ok(Exit::Done);

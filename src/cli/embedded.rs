@@ -65,6 +65,7 @@ impl Embedded {
                     LocalTopic::open(data, &twin.subscriptions, Arc::clone(&clock)).await?,
                 )),
                 routes: chosen.routes,
+                tuning: chosen.tuning,
                 channels: outlets::channels(secrets, &environment.profile.private_webhooks, clock)?,
                 leases: Arc::new(LocalLeases::open(data, tenant.as_str())?),
                 lake: Some(lake),

@@ -205,8 +205,8 @@ async fn key_of(target: &Target, id: &str) -> Result<String, Failure> {
 
 impl Show {
     async fn run(self, global: &Global) -> Outcome {
-        let rules = self.detections.load(global)?;
         let target = Target::open(global, &self.tenant).await?;
+        let rules = target.rules(&self.detections, global)?;
         let key = key_of(&target, &self.id).await?;
         let Some(finding) = findings::at(&*target.objects, &key).await? else {
             return Err(Failure::input(format!("the finding {} is gone", self.id)).hint("its retention has passed"));

@@ -34,8 +34,8 @@ impl Replay {
         if period.from >= period.to {
             return Err(Failure::input("the period ends before it begins").hint("give --from a time before --to"));
         }
-        let rules = self.detections.load(global)?;
         let target = Target::open(global, &self.tenant).await?;
+        let rules = target.rules(&self.detections, global)?;
         let stop = stop::on_signals()?;
         let work = Box::pin(async { Ok(replay::run(&*target.objects, target.tenant.as_str(), &rules, period).await?) });
         output::json(&stop::unless_stopped(&stop, work).await?);

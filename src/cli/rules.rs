@@ -6,9 +6,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::cli::backtest::Backtest;
+use crate::cli::context::Loaded;
 use crate::cli::output::{self, Format};
-use crate::cli::task::DetectionArgs;
+use crate::cli::task::{DetectionArgs, EnvironmentArgs};
 use crate::cli::{Exit, Failure, Global, Outcome};
+use crate::model::tuning::Tuning;
 use crate::runtime::detect::prove::{self, Proof};
 use crate::runtime::detect::{About, RuleSet};
 
@@ -23,9 +25,14 @@ pub enum Rules {
     Backtest(Box<Backtest>),
 }
 
-/// Show a line a rule.
+/// Show a line a rule, as the files have it or as a tenant has it.
 #[derive(Debug, Args)]
 pub struct List {
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+    /// The tenant whose settings the rules are shown with; rules of which it is told nothing are left out.
+    #[arg(long, short)]
+    tenant: Option<String>,
     #[command(flatten)]
     detections: DetectionArgs,
     #[arg(long, value_enum, default_value = "table")]
@@ -92,7 +99,19 @@ impl Rules {
 
 impl List {
     fn run(self, global: &Global) -> Outcome {
-        let rules = self.detections.load(global)?;
+        let tuning = match &self.tenant {
+            Some(tenant) => {
+                let environment = Loaded::read(global, &self.environment.environment, Some(tenant))?.environment;
+                environment
+                    .tenants
+                    .into_iter()
+                    .next()
+                    .map(|tenant| tenant.tuning)
+                    .unwrap_or_default()
+            }
+            None => Tuning::default(),
+        };
+        let rules = self.detections.tuned(global, &tuning)?;
         if self.format == Format::Json {
             output::json(&rules.about().collect::<Vec<_>>());
             return Ok(Exit::Done);

@@ -15,7 +15,7 @@ use crate::channels::Channels;
 use crate::cli::context::{Environment, choose};
 #[cfg(feature = "deploy")]
 use crate::cli::embedded::Embedded;
-use crate::cli::task::{TenantArgs, run_name};
+use crate::cli::task::{DetectionArgs, TenantArgs, run_name};
 use crate::cli::{Failure, Global, outlets, output};
 #[cfg(feature = "deploy")]
 use crate::deploy::profile;
@@ -24,9 +24,11 @@ use crate::model::metric;
 use crate::model::name::TenantId;
 use crate::model::resources::Resources;
 use crate::model::route::Route;
+use crate::model::tuning::Tuning;
 use crate::ports::stop::Stop;
 use crate::ports::tables::Tables;
 use crate::ports::{self, Clock, DeadLetters, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
+use crate::runtime::detect::RuleSet;
 use crate::runtime::notify::Outlet;
 use crate::telemetry;
 
@@ -41,6 +43,8 @@ pub struct Target {
     /// The routes that the detector delivers to by itself, and how it reaches them.
     pub routes: Vec<Route>,
     pub channels: Channels,
+    /// What the tenant has otherwise than the rules' files say.
+    pub tuning: Tuning,
     pub leases: Arc<dyn Leases>,
     pub lake: Option<Lake>,
     pub tables: Option<Arc<dyn Tables>>,
@@ -76,7 +80,10 @@ impl Target {
                 return Err(Failure::input("no region is named").hint("set AWS_REGION, as Fargate does"));
             }
             let routes = (arguments.on_aws.routes()?, arguments.on_aws.private_webhooks.as_slice());
-            return Self::on_aws(&session, arguments, tenant, &resources, routes);
+            return Ok(Self {
+                tuning: arguments.on_aws.tuning()?,
+                ..Self::on_aws(&session, arguments, tenant, &resources, routes)?
+            });
         }
         Self::of_files(global, arguments).await
     }
@@ -96,6 +103,7 @@ impl Target {
         let resources = Resources::of(name, chosen.id.as_str(), account, region);
         Ok(Self {
             data_retention_days: chosen.settings.data_retention_days,
+            tuning: chosen.tuning,
             ..Self::on_aws(
                 &session,
                 arguments,
@@ -153,6 +161,7 @@ impl Target {
             scratch: scratch.join(tenant.as_str()),
             tells_metrics: true,
             data_retention_days: 0,
+            tuning: Tuning::default(),
             tenant,
         })
     }
@@ -175,6 +184,11 @@ impl Target {
             .as_ref()
             .ok_or_else(|| not_named("topic", "OORT_TOPIC_ARN"))?;
         Ok(outlets::outlets(topic, &self.routes, &self.channels))
+    }
+
+    /// The rules as the tenant wants them.
+    pub fn rules(&self, detections: &DetectionArgs, global: &Global) -> Result<RuleSet, Failure> {
+        detections.tuned(global, &self.tuning)
     }
 
     pub fn lake(&self) -> Result<&Lake, Failure> {

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ipnet::IpNet;
+use serde::de::DeserializeOwned;
 
 use crate::cli::{Failure, Global};
 use crate::model::resources::{Resources, TableName};
 use crate::model::route::Route;
+use crate::model::tuning::Tuning;
 use crate::runtime::detect::{RuleFile, RuleSet, shipped};
 
 /// Which environment a command works on.
@@ -55,6 +57,9 @@ pub struct OnAwsArgs {
     /// The routes that the detector delivers to, as a JSON list.
     #[arg(long, env = "OORT_ROUTES", value_name = "JSON")]
     routes: Option<String>,
+    /// What the tenant has otherwise than the rules' files say, as JSON.
+    #[arg(long, env = "OORT_TUNING", value_name = "JSON")]
+    tuning: Option<String>,
     /// Networks that notifications may go to although they are private.
     #[arg(long, env = "OORT_PRIVATE_WEBHOOKS", value_name = "NETWORKS", value_delimiter = ',')]
     pub private_webhooks: Vec<IpNet>,
@@ -66,10 +71,12 @@ pub struct OnAwsArgs {
 impl OnAwsArgs {
     /// The routes that the detector delivers to.
     pub fn routes(&self) -> Result<Vec<Route>, Failure> {
-        let text = self.routes.as_deref().unwrap_or("[]");
-        serde_json::from_str(text).map_err(|error| {
-            Failure::input(format!("OORT_ROUTES cannot be read: {error}")).hint("deploy the tenant's stack again")
-        })
+        read_json("OORT_ROUTES", self.routes.as_deref())
+    }
+
+    /// What the tenant has otherwise than the rules' files say.
+    pub fn tuning(&self) -> Result<Tuning, Failure> {
+        read_json("OORT_TUNING", self.tuning.as_deref())
     }
 
     /// What they name; `None` without a bucket: the embedded target runs the same task definitions and leaves out of them what
@@ -90,6 +97,13 @@ impl OnAwsArgs {
             table: table.map(|(database, table)| TableName { database, table }),
         }))
     }
+}
+
+fn read_json<T: Default + DeserializeOwned>(variable: &str, text: Option<&str>) -> Result<T, Failure> {
+    let read = text.map_or_else(|| Ok(T::default()), serde_json::from_str);
+    read.map_err(|error| {
+        Failure::input(format!("{variable} cannot be read: {error}")).hint("deploy the tenant's stack again")
+    })
 }
 
 /// Which rules a command runs.
@@ -113,6 +127,15 @@ impl DetectionArgs {
 }
 
 impl DetectionArgs {
+    /// The rules as a tenant wants them. A rule that is spoken of and not there is no reason to run none.
+    pub fn tuned(&self, global: &Global, tuning: &Tuning) -> Result<RuleSet, Failure> {
+        let mut rules = self.load(global)?;
+        for idle in rules.tune(tuning) {
+            tracing::warn!("the tenant's `detections` have no effect: {idle}");
+        }
+        Ok(rules)
+    }
+
     /// The rule files, as they are.
     pub fn files(&self, global: &Global) -> Result<Vec<RuleFile>, Failure> {
         let shipped_folder = global.root.join("detections");

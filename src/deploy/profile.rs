@@ -9,6 +9,7 @@ mod settings_file;
 mod tenant_file;
 #[cfg(test)]
 mod tests;
+mod tuning_file;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -26,6 +27,7 @@ use crate::deploy::yaml::{self, Node};
 use crate::model::finding::Severity;
 use crate::model::name::{AccountId, EnvironmentName, EventSourceName, IntegrationId, OktaSubdomain, Region, TenantId};
 use crate::model::route::Route;
+use crate::model::tuning::Tuning;
 
 /// Where an environment runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -61,6 +63,9 @@ pub struct Profile {
     pub private_webhooks: Vec<IpNet>,
     pub settings: Settings,
     pub tags: BTreeMap<String, String>,
+    /// What its tenants' is read over.
+    #[serde(skip)]
+    pub tuning: Tuning,
     /// How many event buses the account and region may have.
     pub event_buses: u32,
     /// Says how a stack is deployed, and so never what is in it.
@@ -93,6 +98,7 @@ pub enum Tool {
 pub struct Layer {
     pub settings: Settings,
     pub tags: BTreeMap<String, String>,
+    pub tuning: Tuning,
 }
 
 /// What a tenant may set otherwise than its environment.
@@ -140,6 +146,9 @@ pub struct Tenant {
     /// Those that its detector delivers to, for the template as JSON in a text, which is empty where there is none.
     #[serde(serialize_with = "as_json")]
     pub routes: Vec<Route>,
+    /// What is otherwise than the rules' files say; for the template as the routes are.
+    #[serde(serialize_with = "as_text")]
+    pub tuning: Tuning,
     /// The names of the secrets that those ask for.
     pub secrets: BTreeSet<String>,
     pub tags: BTreeMap<String, String>,
@@ -148,6 +157,14 @@ pub struct Tenant {
 fn joined<T: ToString, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
     serializer.serialize_str(&texts.join(","))
+}
+
+fn as_text<S: Serializer>(tuning: &Tuning, serializer: S) -> Result<S::Ok, S::Error> {
+    if tuning.is_empty() {
+        return serializer.serialize_str("");
+    }
+    let text = serde_json::to_string(tuning).map_err(serde::ser::Error::custom)?;
+    serializer.serialize_str(&text)
 }
 
 fn as_json<T: Serialize, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
@@ -196,6 +213,7 @@ pub fn validate(sources: &SourceSet) -> Result<Environment, Problems> {
         |profile| Layer {
             settings: profile.settings.clone(),
             tags: profile.tags.clone(),
+            tuning: profile.tuning.clone(),
         },
     );
     let mut groups = BTreeMap::new();

@@ -119,6 +119,98 @@ const TAGS: Key = optional(
     Shape::Texts,
 );
 
+const DETECTIONS: Key = optional(
+    "detections",
+    "What is otherwise than the rules' own files say.",
+    Shape::Map(&[
+        optional(
+            "rules",
+            "Rules with settings of their own here.",
+            Shape::List(&Shape::Map(RULE)),
+        ),
+        optional(
+            "exceptions",
+            "Events of which nobody is told, until a day.",
+            Shape::List(&Shape::Map(EXCEPTION)),
+        ),
+    ]),
+);
+
+/// What is otherwise for a rule.
+pub const RULE: &[Key] = &[
+    required(
+        "rule",
+        "The rule's id, or its file's name without the ending.",
+        Shape::Text(ANY),
+    ),
+    optional(
+        "told",
+        "Whether anybody is told of it. One of which nobody is told goes on learning, and being counted by others.",
+        Shape::Choice(&["always", "never"]),
+    ),
+    optional("severity", "How grave it is here.", SEVERITIES),
+    optional(
+        "count",
+        "Of a correlation: how many events or values.",
+        Shape::Number(1, 2_000),
+    ),
+    optional(
+        "minutes",
+        "Of a correlation: within how long.",
+        Shape::Number(1, 43_200),
+    ),
+    optional(
+        "learning_days",
+        "How long whatever is seen is only learned.",
+        Shape::Number(0, 365),
+    ),
+    optional(
+        "memory_days",
+        "After how long what was seen is new again.",
+        Shape::Number(1, 3_650),
+    ),
+    optional(
+        "away_days",
+        "How long somebody is away who then returns.",
+        Shape::Number(1, 3_650),
+    ),
+    optional(
+        "kmh",
+        "Of impossible travel: how fast nobody travels.",
+        Shape::Number(1, 100_000),
+    ),
+    optional(
+        "least_km",
+        "Of impossible travel: nearer places are taken for one.",
+        Shape::Number(0, 20_000),
+    ),
+];
+
+/// Events of which nobody is told.
+pub const EXCEPTION: &[Key] = &[
+    required(
+        "rule",
+        "The rule's id, or its file's name without the ending.",
+        Shape::Text(ANY),
+    ),
+    required(
+        "field",
+        "A field of the event, as in actor.alternateId.",
+        Shape::Text(ANY),
+    ),
+    required(
+        "values",
+        "One of these, in any letter case, or a network that holds the field's address.",
+        Shape::List(&Shape::Text(ANY)),
+    ),
+    required(
+        "until",
+        "The last day, in quotes, as in \"2027-01-31\"; an exception without an end is forgotten and stays.",
+        Shape::Text("^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
+    ),
+    required("reason", "Why.", Shape::Text(ANY)),
+];
+
 /// The settings of an environment. All but the last, which is one for all, may be otherwise for a group or tenant.
 pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, EVENT_QUEUE, ARCHIVE, DATA, LOGS];
 
@@ -213,6 +305,7 @@ pub const DEFAULTS: &[Key] = &[
     ARCHIVE,
     DATA,
     LOGS,
+    DETECTIONS,
     TAGS,
     QUOTAS,
     ROLLOUT,
@@ -271,6 +364,7 @@ pub const PROFILE: &[Key] = &[
     ARCHIVE,
     DATA,
     LOGS,
+    DETECTIONS,
     TAGS,
     QUOTAS,
     ROLLOUT,
@@ -278,7 +372,16 @@ pub const PROFILE: &[Key] = &[
 ];
 
 /// `environments/<environment>/groups/<group>.yaml`.
-pub const GROUP: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, EVENT_QUEUE, ARCHIVE, DATA, TAGS];
+pub const GROUP: &[Key] = &[
+    DETECTOR,
+    COMPACTOR,
+    MAINTAINER,
+    EVENT_QUEUE,
+    ARCHIVE,
+    DATA,
+    DETECTIONS,
+    TAGS,
+];
 
 const SEVERITIES: Shape = Shape::Choice(&["informational", "low", "medium", "high", "critical"]);
 
@@ -412,6 +515,7 @@ pub const TENANT: &[Key] = &[
     EVENT_QUEUE,
     ARCHIVE,
     DATA,
+    DETECTIONS,
     optional(
         "notifications",
         "Who is told of findings.",

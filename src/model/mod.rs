@@ -13,3 +13,4 @@ pub mod resources;
 pub mod route;
 pub mod source;
 pub mod stack;
+pub mod tuning;

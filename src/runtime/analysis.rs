@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::lake::segment;
 use crate::model::event::{Head, Unusable, detail};
-use crate::model::finding::{Episode, Finding, Status, finding_id};
+use crate::model::finding::{Change, Episode, Finding, Status, finding_id};
 use crate::ports::stop::Stop;
 use crate::ports::{Clock, Error, Kind, Objects, Queue, QueueDepth, Result};
 use crate::runtime::course::Course;
@@ -156,8 +156,15 @@ fn found(tenant: &str, judged: Judged, event: &serde_json::Value, head: &Head<'_
         identity,
         entity,
         episode,
+        exception,
         ..
     } = judged;
+    let muted = exception.map(|why| Change {
+        at: head.published,
+        to: Status::Muted,
+        by: "oort".to_owned(),
+        why,
+    });
     let actor = actor(event);
     Finding {
         id: finding_id(tenant, &matched.rule_id, &identity),
@@ -175,8 +182,8 @@ fn found(tenant: &str, judged: Judged, event: &serde_json::Value, head: &Head<'_
         }),
         actor,
         event: event.clone(),
-        status: Status::New,
-        history: Vec::new(),
+        status: muted.as_ref().map_or(Status::New, |change| change.to),
+        history: muted.into_iter().collect(),
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::lake::segment;
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Finding, Severity, Status};
 use crate::ports::{Error, Kind, Objects, Result};
 use crate::runtime::analysis::find;
 use crate::runtime::detect::{Memory, RuleSet};
@@ -64,7 +64,7 @@ pub async fn run(objects: &dyn Objects, tenant: &str, rules: &RuleSet, period: P
             Error::caused(Kind::Invalid, format!("read a line of {key}"), reason)
         })?;
         for finding in found {
-            if told.insert(finding.id.clone()) {
+            if finding.status == Status::New && told.insert(finding.id.clone()) {
                 let tally = tallies.entry(finding.matched.rule_id.clone()).or_default();
                 tally.add(&finding);
             }

@@ -7,7 +7,7 @@ use std::collections::btree_map::Entry;
 use jiff::civil::Date;
 
 use crate::lake::objects::{decode, encode, keys, read};
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Status};
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::outbox;
 
@@ -106,7 +106,10 @@ pub async fn tell(objects: &dyn Objects, finding: Finding) -> Result<Outcome> {
     let key = key(&finding);
     for _ in 0..ATTEMPTS {
         let (told, version, outcome, is_to_be_told) = match objects.get(&key).await? {
-            None => (finding.clone(), Precondition::Absent, Outcome::New, true),
+            None => {
+                let is_open = finding.status == Status::New;
+                (finding.clone(), Precondition::Absent, Outcome::New, is_open)
+            }
             Some((bytes, version)) => {
                 let stored: Finding = decode(&key, &bytes)?;
                 let mut grown = stored.clone();

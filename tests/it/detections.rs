@@ -312,3 +312,102 @@ fn every_story_of_the_sample_is_found_and_its_ordinary_days_are_quiet() {
         );
     }
 }
+
+/// What comes of a line, by the title of its rule: how grave, and why nobody is told.
+fn told(rules: &RuleSet, memory: &mut Memory, event: &Value) -> BTreeMap<String, (Severity, Option<String>)> {
+    let line = event.to_string();
+    let judged = rules.judge(&OktaEvent::new(line.as_bytes()), &line, memory).unwrap();
+    let judged = judged.map_or(Vec::new(), |(_, judged)| judged).into_iter();
+    judged
+        .map(|one| (one.matched.title, (one.matched.severity, one.exception)))
+        .collect()
+}
+
+#[test]
+fn a_tenants_settings_change_who_is_told_of_what() {
+    let token = |actor: &str, day: &str, ip: &str| {
+        json!({
+            "uuid": format!("{actor}-{day}-{ip}"), "published": format!("{day}T10:00:00Z"), "eventType": "system.api_token.create",
+            "actor": {"id": actor, "type": "User", "alternateId": format!("{actor}@example.com")},
+            "outcome": {"result": "SUCCESS"}, "client": {"ipAddress": ip},
+        })
+    };
+    let tuned = |text: &str| {
+        let mut rules = RuleSet::load(&shipped()).unwrap();
+        let idle = rules.tune(&serde_json::from_str(text).unwrap());
+        (rules, idle)
+    };
+    const TITLE: &str = "API token created";
+    let plain = token("ann", "2026-11-23", "198.51.100.7");
+    let found = told(&tuned("{}").0, &mut Memory::default(), &plain);
+    assert_eq!(found[TITLE].1, None);
+
+    let (rules, idle) = tuned(r#"{"rules":[{"rule":"api_token_created","severity":"critical"}]}"#);
+    assert!(idle.is_empty());
+    assert_eq!(
+        told(&rules, &mut Memory::default(), &plain)[TITLE].0,
+        Severity::Critical
+    );
+    let (rules, _) = tuned(r#"{"rules":[{"rule":"api_token_created","enabled":false}]}"#);
+    assert!(!told(&rules, &mut Memory::default(), &plain).contains_key(TITLE));
+    assert!(!rules.about().any(|about| about.title == TITLE));
+
+    let (rules, idle) = tuned(
+        r#"{"exceptions":[
+            {"rule":"api_token_created","field":"actor.alternateId","values":["ANN@example.com"],"until":"2026-11-23","reason":"a robot"},
+            {"rule":"api_token_created","field":"client.ipAddress","values":["203.0.113.0/24"],"until":"2026-11-23","reason":"the office"}]}"#,
+    );
+    assert!(idle.is_empty());
+    let reason = |event: &Value| told(&rules, &mut Memory::default(), event)[TITLE].1.clone();
+    assert_eq!(reason(&plain).unwrap(), "an exception until 2026-11-23: a robot");
+    assert_eq!(
+        reason(&token("bob", "2026-11-23", "203.0.113.9")).unwrap(),
+        "an exception until 2026-11-23: the office"
+    );
+    assert_eq!(reason(&token("bob", "2026-11-23", "203.0.114.9")), None);
+    assert_eq!(
+        reason(&token("ann", "2026-11-24", "198.51.100.7")),
+        None,
+        "its last day has passed, by the event's time"
+    );
+
+    let (_, idle) = tuned(
+        r#"{"rules":[{"rule":"api_token_created","count":5},{"rule":"no_such_rule","enabled":false}],
+            "exceptions":[{"rule":"gone","field":"a","values":["b"],"until":"2026-11-23","reason":"c"}]}"#,
+    );
+    assert_eq!(
+        idle,
+        [
+            "api_token_created: the rule has no use for count",
+            "no_such_rule: there is no such rule",
+            "gone: there is no such rule to except from",
+        ]
+    );
+}
+
+#[test]
+fn the_numbers_of_a_correlation_are_a_tenants_own() {
+    let failure = |number: u32| {
+        json!({
+            "uuid": format!("e{number}"), "published": format!("2026-11-23T10:{:02}:00Z", number / 2), "eventType": "user.session.start",
+            "actor": {"id": format!("user{number}"), "type": "User", "alternateId": format!("user{number}@example.com")},
+            "outcome": {"result": "FAILURE", "reason": "INVALID_CREDENTIALS"}, "client": {"ipAddress": "198.51.100.7"},
+        })
+    };
+    let users_until_told = |text: &str| {
+        let mut rules = RuleSet::load(&shipped()).unwrap();
+        assert!(rules.tune(&serde_json::from_str(text).unwrap()).is_empty());
+        let mut memory = Memory::default();
+        (0..60).find(|number| told(&rules, &mut memory, &failure(*number)).contains_key("Password spray"))
+    };
+    let usual = users_until_told("{}").unwrap();
+    assert_eq!(
+        users_until_told(r#"{"rules":[{"rule":"password_spray","count":5}]}"#),
+        Some(4)
+    );
+    assert!(usual > 4, "{usual}");
+    assert_eq!(
+        users_until_told(r#"{"rules":[{"rule":"password_spray","minutes":1}]}"#),
+        None
+    );
+}

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use crate::deploy::fields::{Fields, Reader};
 use crate::deploy::profile::rollout::{Rollout, rollout};
 use crate::deploy::profile::settings_file::{event_buses, settings, suppressions, tags};
+use crate::deploy::profile::tuning_file::tuning;
 use crate::deploy::profile::{Layer, Profile, Settings, Suppression, Target};
 use crate::deploy::yaml::Node;
 use crate::deploy::{rules, shape};
 use crate::model::name::{AccountId, EnvironmentName, Region};
+use crate::model::tuning::Tuning;
 
 /// Event buses an account and region. Source: EventBridge quotas.
 const EVENT_BUSES: u32 = 100;
@@ -29,6 +31,7 @@ impl Defaults {
             layer: Layer {
                 settings: Settings::stand_in(),
                 tags: BTreeMap::new(),
+                tuning: Tuning::default(),
             },
             event_buses: EVENT_BUSES,
             rollout: Rollout::default(),
@@ -60,6 +63,7 @@ pub fn layer(reader: &mut Reader<'_>, fields: &Fields<'_>, below: &Layer) -> Lay
     Layer {
         settings: settings(reader, fields, &below.settings),
         tags: tags(reader, fields, &below.tags),
+        tuning: tuning(reader, fields, &below.tuning),
     }
 }
 
@@ -116,7 +120,7 @@ pub fn profile(
             None => {}
         }
     }
-    let Layer { settings, tags } = layer(reader, &fields, &defaults.layer);
+    let Layer { settings, tags, tuning } = layer(reader, &fields, &defaults.layer);
     let event_buses = event_buses(reader, &fields, defaults.event_buses);
     let rollout = rollout(reader, &fields, &defaults.rollout);
     let mut accepted = defaults.suppressions.clone();
@@ -134,6 +138,7 @@ pub fn profile(
         private_webhooks,
         settings,
         tags,
+        tuning,
         event_buses,
         rollout,
         suppressions: accepted,

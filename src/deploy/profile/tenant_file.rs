@@ -47,7 +47,7 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &st
         }),
         None => below.profile,
     };
-    let Layer { settings, tags } = layer(reader, &fields, layer_below);
+    let Layer { settings, tags, tuning } = layer(reader, &fields, layer_below);
     let Routes { subscriptions, routes } = routes(reader, &fields);
     let (id, (subdomain, integration_id), okta) = (id?, names?, okta?);
     let event_source = match EventSourceName::of(&subdomain, &integration_id) {
@@ -72,6 +72,7 @@ pub fn tenant(reader: &mut Reader<'_>, root: &Node, below: &Below<'_>, path: &st
                 .map(str::to_owned)
                 .collect(),
             routes,
+            tuning,
             tags,
         },
         okta: okta.at,

@@ -67,6 +67,12 @@ impl About {
         }
     }
 
+    /// Its file's name without folder and ending.
+    pub fn stem(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap_or(&self.path);
+        name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+    }
+
     /// MITRE ATT&CK techniques, as in `T1078.004`.
     pub fn techniques(&self) -> BTreeSet<String> {
         let of_attack = self.tags.iter().filter_map(|tag| tag.strip_prefix("attack."));

@@ -23,6 +23,8 @@ pub struct Judged {
     pub episode: Episode,
     /// Whether it may be the first that is told of it.
     pub is_new: bool,
+    /// Why nobody is told.
+    pub exception: Option<String>,
 }
 
 /// Which rule is counted by which correlation.
@@ -34,12 +36,12 @@ pub struct Links {
     of_correlations: Vec<Vec<(usize, usize)>>,
     /// Rules and correlations that are told of only through others.
     pub is_silent: Vec<bool>,
-    is_silent_correlation: Vec<bool>,
+    pub is_silent_correlation: Vec<bool>,
 }
 
-/// What a correlation refers to.
+/// What a name means: a place among the rules, or among the correlations.
 #[derive(Clone, Copy)]
-enum Named {
+pub enum Named {
     Rule(usize),
     Correlation(usize),
 }
@@ -149,6 +151,9 @@ impl RuleSet {
                 judged.push(rule.alone(matched, &counted));
             }
         }
+        for judged in &mut judged {
+            self.except(judged, event, counted.at);
+        }
         Ok(Some((head, judged)))
     }
 
@@ -192,6 +197,7 @@ impl RuleSet {
                 entity,
                 episode,
                 is_new,
+                exception: None,
             });
         }
     }
@@ -229,6 +235,7 @@ impl LoadedRule {
                 events: vec![counted.uuid.into()],
             },
             is_new: true,
+            exception: None,
         }
     }
 

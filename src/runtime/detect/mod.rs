@@ -17,6 +17,7 @@ pub mod prove;
 pub mod shipped;
 #[cfg(test)]
 mod tests;
+mod tune;
 mod windows;
 
 use std::fmt;
@@ -63,6 +64,7 @@ pub struct RuleSet {
     links: Links,
     prefilter: Prefilter,
     warnings: Vec<Remark>,
+    exceptions: Vec<tune::Excepted>,
 }
 
 impl RuleSet {
@@ -87,6 +89,7 @@ impl RuleSet {
                     links,
                     prefilter,
                     warnings,
+                    exceptions: Vec::new(),
                 });
             }
             Ok(_) => {}
