@@ -82,6 +82,7 @@ impl Tuning {
 
 impl RuleTuning {
     /// This, over what the layer below says of the same rule.
+    #[must_use]
     pub fn over(self, below: &Self) -> Self {
         let (own, under) = (self.thresholds, below.thresholds);
         Self {

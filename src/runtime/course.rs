@@ -1,7 +1,7 @@
 //! How far the rules have come in the log of segments, and what they remember: one object, so that neither is ever without
 //! the other. It is written by compare-and-swap.
 
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Read as _, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ const KEY: &str = "detector/state.json.zst";
 /// Where builds without a memory kept it, uncompressed.
 const OLD_KEY: &str = "detector/state.json";
 /// What this build writes. It reads the same and older.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Segments after which it is written although a run goes on: a run that dies judges no more than these again.
 const SEGMENTS: u32 = 16;
 const COMPRESSION: i32 = 3;
@@ -102,31 +102,45 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Neither way is the text ever whole in memory: of many users it is many times larger than what they are remembered by.
+/// A line of JSON, and behind it from format 2 on what is remembered of habits, in the bytes of `postcard`: of many users most of
+/// all. The line is never whole in memory.
 fn pack(state: &State) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("compress {KEY}"), error);
     let packed = zstd::Encoder::new(Vec::new(), COMPRESSION).map_err(failed)?;
     let mut text = BufWriter::with_capacity(BUFFER, packed);
     serde_json::to_writer(&mut text, state).map_err(|error| failed(error.into()))?;
+    text.write_all(b"\n").map_err(failed)?;
+    postcard::to_io(state.memory.stored_habits(), &mut text).map_err(|error| failed(std::io::Error::other(error)))?;
     let packed = text.into_inner().map_err(|error| failed(error.into_error()))?;
     packed.finish().map_err(failed)
 }
 
 fn unpack(bytes: &[u8]) -> Result<State> {
     let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("read {KEY}"), error);
-    let text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes).map_err(failed)?);
-    let state: State = serde_json::from_reader(text).map_err(|error| failed(error.into()))?;
+    let mut text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes).map_err(failed)?);
+    let state = {
+        let mut line = serde_json::Deserializer::from_reader(&mut text).into_iter::<State>();
+        line.next().unwrap_or_else(|| Ok(State::default()))
+    };
+    let mut state = state.map_err(|error| failed(error.into()))?;
     if state.format > FORMAT {
         let why = format!(
             "it was written by a newer build, in format {}; this one knows {FORMAT}",
             state.format
         );
-        return Err(Error::caused(
-            Kind::Invalid,
-            format!("read {KEY}"),
-            std::io::Error::other(why),
-        ));
+        return Err(failed(std::io::Error::other(why)));
     }
+    let habits = if state.format < 2 {
+        None
+    } else {
+        let mut rest = Vec::new();
+        text.read_to_end(&mut rest).map_err(failed)?;
+        let rest = rest
+            .strip_prefix(b"\n")
+            .ok_or_else(|| failed(std::io::Error::other("its first line has no end")))?;
+        Some(postcard::from_bytes(rest).map_err(|error| failed(std::io::Error::other(error)))?)
+    };
+    state.memory = state.memory.with_habits(habits);
     Ok(state)
 }
 
@@ -137,4 +151,92 @@ pub async fn next_segment(objects: &dyn Objects) -> Result<u64> {
     }
     let old: Option<State> = read(objects, OLD_KEY).await?;
     Ok(old.map_or(0, |state| state.next_segment))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::runtime::detect::shipped::shipped;
+    use crate::runtime::detect::{OktaEvent, RuleSet};
+
+    /// The titles of what a sign-in of Ann's from a country brings about.
+    fn sign_in(rules: &RuleSet, memory: &mut Memory, day: &str, country: &str) -> Vec<String> {
+        let event = json!({
+            "uuid": format!("{day}-{country}"), "published": format!("{day}T08:00:00Z"), "eventType": "user.session.start",
+            "actor": {"id": "ann", "type": "User", "alternateId": "ann@example.com"}, "outcome": {"result": "SUCCESS"},
+            "client": {"geographicalContext": {"country": country}},
+        })
+        .to_string();
+        let judged = rules.judge(&OktaEvent::new(event.as_bytes()), &event, memory).unwrap();
+        judged
+            .map_or(Vec::new(), |(_, judged)| judged)
+            .into_iter()
+            .map(|judged| judged.matched.title)
+            .collect()
+    }
+
+    fn state(memory: Memory) -> State {
+        State {
+            format: FORMAT,
+            next_segment: 7,
+            memory,
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_the_same_after_it_was_stored() {
+        let rules = RuleSet::load(&shipped()).unwrap();
+        for days in 1..12 {
+            let mut memory = Memory::default();
+            for day in 1..=days {
+                sign_in(&rules, &mut memory, &format!("2026-09-{day:02}"), "Portugal");
+            }
+            let packed = pack(&state(memory)).unwrap();
+            let mut read = unpack(&packed).unwrap();
+            assert_eq!(read.next_segment, 7);
+            assert_eq!(pack(&read).unwrap(), packed);
+            assert!(sign_in(&rules, &mut read.memory, "2026-09-26", "Portugal").is_empty());
+            let told = sign_in(&rules, &mut read.memory, "2026-09-27", "Singapore");
+            assert!(told.iter().any(|title| title.contains("country")), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_older_build_remembered_is_still_known() {
+        let rules = RuleSet::load(&shipped()).unwrap();
+        let ids = [
+            "f2caca7a-c414-49ec-b97a-0cfe2fd3bb11",
+            "7e679e63-535b-4805-9e1b-fa7c23578c32",
+        ];
+        let at = "2026-09-01T08:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .as_millisecond();
+        let habit = json!({"since": at, "values": [["Portugal", at]]});
+        let old = json!({"format": 1, "next_segment": 7, "memory": {"newest": at, "tracks": {}, "habits": {
+            ids[0]: {"": habit}, ids[1]: {"ann": habit},
+        }}});
+        let packed = zstd::encode_all(old.to_string().as_bytes(), 3).unwrap();
+        let mut read = unpack(&packed).unwrap();
+        assert_eq!(read.next_segment, 7);
+        let countries = |told: Vec<String>| told.into_iter().filter(|title| title.contains("country")).count();
+        assert_eq!(
+            countries(sign_in(&rules, &mut read.memory, "2026-09-25", "Portugal")),
+            0
+        );
+        assert_eq!(
+            countries(sign_in(&rules, &mut read.memory, "2026-09-26", "Singapore")),
+            2
+        );
+        let newer = zstd::encode_all(&br#"{"format":3,"next_segment":1}"#[..], 3).unwrap();
+        let refused = unpack(&newer).unwrap_err();
+        assert!(
+            std::error::Error::source(&refused)
+                .unwrap()
+                .to_string()
+                .contains("newer build")
+        );
+    }
 }

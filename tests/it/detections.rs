@@ -325,6 +325,7 @@ fn told(rules: &RuleSet, memory: &mut Memory, event: &Value) -> BTreeMap<String,
 
 #[test]
 fn a_tenants_settings_change_who_is_told_of_what() {
+    const TITLE: &str = "API token created";
     let token = |actor: &str, day: &str, ip: &str| {
         json!({
             "uuid": format!("{actor}-{day}-{ip}"), "published": format!("{day}T10:00:00Z"), "eventType": "system.api_token.create",
@@ -337,7 +338,6 @@ fn a_tenants_settings_change_who_is_told_of_what() {
         let idle = rules.tune(&serde_json::from_str(text).unwrap());
         (rules, idle)
     };
-    const TITLE: &str = "API token created";
     let plain = token("ann", "2026-11-23", "198.51.100.7");
     let found = told(&tuned("{}").0, &mut Memory::default(), &plain);
     assert_eq!(found[TITLE].1, None);

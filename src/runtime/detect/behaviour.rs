@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use super::OktaEvent;
 use super::correlation::{joined, text};
+use super::habits::{EventId, Habit, Habits, Hash, Point, Travels, seconds};
+use super::volume::Volume;
 
 const DAY: i64 = 86_400_000;
 
@@ -18,10 +19,11 @@ pub enum Behaviour {
     FirstSeen(FirstSeen),
     ReturnsAfter(ReturnsAfter),
     ImpossibleTravel(ImpossibleTravel),
+    UnusualVolume(UnusualVolume),
 }
 
 /// The keys by which a rule names a behaviour.
-const KEYS: [&str; 3] = ["first_seen", "returns_after", "impossible_travel"];
+const KEYS: [&str; 4] = ["first_seen", "returns_after", "impossible_travel", "unusual_volume"];
 
 /// A value that was not there for so long.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -60,37 +62,25 @@ pub struct ImpossibleTravel {
     pub devices: Vec<String>,
 }
 
-/// The most values of a habit that are remembered, the most places of a traveller, and the most devices.
-const MOST_VALUES: usize = 500;
-const MOST_POINTS: usize = 8;
-const MOST_DEVICES: usize = 20;
+/// Far more events on one day than whoever it is usually has.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnusualVolume {
+    /// Whose events; the tenant's when it is empty.
+    #[serde(default)]
+    pub per: Vec<String>,
+    /// Above the median of the days before by so many times their spread (a robust standard deviation).
+    pub spreads: f64,
+    /// Fewer events on a day are never many.
+    pub least: u32,
+    /// Before there were so many days with events, whatever comes is only learned.
+    pub learning_days: u32,
+    /// Days that the usual is taken from.
+    pub memory_days: u32,
+}
+
 /// A device is known a day after it was first seen.
-const KNOWN_AFTER: i64 = DAY;
-
-/// What is remembered of whoever has a habit.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Habit {
-    /// The time of the earliest event, in milliseconds since 1970.
-    since: i64,
-    /// Each value with when it was last there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    values: Vec<(Box<str>, i64)>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    points: Vec<Point>,
-    /// Each device with when it was first there.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    devices: Vec<(Box<str>, i64)>,
-}
-
-/// Where somebody was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Point {
-    at: i64,
-    event: Box<str>,
-    latitude: f64,
-    longitude: f64,
-    device: Option<Box<str>>,
-}
+const KNOWN_AFTER: u32 = 86_400;
 
 /// What is unusual, as fields and values for whoever reads the finding.
 pub type Unusual = Vec<(String, serde_json::Value)>;
@@ -117,6 +107,7 @@ impl Behaviour {
             Self::FirstSeen(first) => joined(event, &first.per),
             Self::ReturnsAfter(returns) => joined(event, &returns.per),
             Self::ImpossibleTravel(travel) => joined(event, &travel.per),
+            Self::UnusualVolume(volume) => joined(event, &volume.per),
         }
     }
 
@@ -127,29 +118,41 @@ impl Behaviour {
             // Whoever stays away for longer is found once, and then unknown.
             Self::ReturnsAfter(returns) => i64::from(returns.days).saturating_mul(4),
             Self::ImpossibleTravel(_) => 30,
+            Self::UnusualVolume(volume) => i64::from(volume.memory_days),
         };
         days.saturating_mul(DAY)
     }
 
-    /// Holds an event against a habit, which learns from it.
-    pub fn observe(&self, habit: &mut Habit, event: &OktaEvent<'_>, uuid: &str, at: i64) -> Option<Unusual> {
-        let is_first = habit.since == 0;
-        habit.since = if is_first { at } else { habit.since.min(at) };
+    /// Holds an event of a group against the habits of rule `id`, which learn from it. `at` is in milliseconds since 1970.
+    pub fn observe(
+        &self,
+        (id, group): (&str, &str),
+        habits: &mut Habits,
+        event: &OktaEvent<'_>,
+        (uuid, at): (&str, i64),
+    ) -> Option<Unusual> {
+        let at = seconds(at);
         match self {
-            Self::FirstSeen(first) => first.observe(habit, event, at),
-            Self::ReturnsAfter(returns) => returns.observe(habit, at),
-            Self::ImpossibleTravel(travel) => travel.observe(habit, event, uuid, at),
+            Self::FirstSeen(first) => first.observe(habits.habit(id, group), event, at),
+            Self::ReturnsAfter(returns) => returns.observe(habits.habit(id, group), at),
+            Self::ImpossibleTravel(travel) => travel.observe(habits.travels(id, group), event, uuid, at),
+            Self::UnusualVolume(volume) => volume.observe(habits.volume(id, group), uuid, at),
         }
     }
 }
 
+fn in_seconds(days: u32) -> u32 {
+    days.saturating_mul(86_400)
+}
+
 impl FirstSeen {
-    fn observe(&self, habit: &mut Habit, event: &OktaEvent<'_>, at: i64) -> Option<Unusual> {
-        let value = joined(event, &self.fields)?;
-        let before = habit.last(&value);
-        habit.remember(&value, at);
-        let is_fresh = before.is_none_or(|before| at - before > i64::from(self.memory_days) * DAY);
-        let is_learned = at - habit.since >= i64::from(self.learning_days) * DAY;
+    fn observe(&self, mut habit: Habit<'_>, event: &OktaEvent<'_>, at: u32) -> Option<Unusual> {
+        let since = habit.since(at);
+        let value = Hash::of(&joined(event, &self.fields)?);
+        let before = habit.last(value);
+        habit.remember(value, at);
+        let is_fresh = before.is_none_or(|before| at.saturating_sub(before) > in_seconds(self.memory_days));
+        let is_learned = at - since >= in_seconds(self.learning_days);
         (is_fresh && is_learned).then(|| {
             let shown = |field: &String| Some((field.clone(), text(event, field)?.into()));
             self.fields.iter().filter_map(shown).collect()
@@ -158,58 +161,61 @@ impl FirstSeen {
 }
 
 impl ReturnsAfter {
-    fn observe(&self, habit: &mut Habit, at: i64) -> Option<Unusual> {
-        let before = habit.last("");
-        habit.remember("", at);
-        let away = at - before?;
-        (away > i64::from(self.days) * DAY).then(|| vec![("days_away".to_owned(), (away / DAY).into())])
+    fn observe(&self, mut habit: Habit<'_>, at: u32) -> Option<Unusual> {
+        let any = Hash::of("");
+        let before = habit.last(any);
+        habit.remember(any, at);
+        let away = at.saturating_sub(before?);
+        (away > in_seconds(self.days)).then(|| vec![("days_away".to_owned(), (away / 86_400).into())])
+    }
+}
+
+impl UnusualVolume {
+    fn observe(&self, volume: &mut Volume, uuid: &str, at: u32) -> Option<Unusual> {
+        let (count, usual) = volume.count(uuid, at);
+        // A spread of nothing would make one event more than usual an alarm.
+        let spread = usual.spread.max(usual.median / 10.0).max(1.0);
+        let limit = spread.mul_add(self.spreads, usual.median);
+        let is_many = count >= self.least && f64::from(count) > limit;
+        (is_many && usual.days >= self.learning_days as usize).then(|| {
+            vec![
+                ("events_of_the_day".to_owned(), count.into()),
+                ("usual".to_owned(), usual.median.round().into()),
+            ]
+        })
     }
 }
 
 impl ImpossibleTravel {
-    fn observe(&self, habit: &mut Habit, event: &OktaEvent<'_>, uuid: &str, at: i64) -> Option<Unusual> {
+    fn observe(&self, travels: &mut Travels, event: &OktaEvent<'_>, uuid: &str, at: u32) -> Option<Unusual> {
         let coordinate = |name: &str| {
             let field = format!("client.geographicalContext.geolocation.{name}");
-            text(event, &field)?
-                .parse::<f64>()
-                .ok()
-                .filter(|degrees| degrees.is_finite())
+            let degrees = text(event, &field)?.parse::<f32>().ok();
+            degrees.filter(|degrees| degrees.is_finite())
         };
         let device = self.devices.iter().find_map(|field| text(event, field));
         let point = Point {
             at,
-            event: uuid.into(),
+            event: EventId::of(uuid),
             latitude: coordinate("lat")?,
             longitude: coordinate("lon")?,
-            device: device.map(String::into_boxed_str),
+            device: device.as_deref().map(Hash::of),
         };
-        if habit.points.iter().any(|known| known.event == point.event) {
-            return None;
-        }
-        let place = habit.points.partition_point(|known| known.at <= at);
+        let place = travels.place(&point)?;
         let neighbours = [place.checked_sub(1), Some(place)].into_iter().flatten();
         let unusual = neighbours
-            .filter_map(|index| habit.points.get(index))
-            .find_map(|other| self.journey(habit, other, &point));
-        if let Some(device) = &point.device {
-            habit.meet(device, at);
-        }
-        habit.points.insert(place, point);
-        if habit.points.len() > MOST_POINTS {
-            habit.points.remove(0);
-        }
+            .filter_map(|index| travels.points.get(index))
+            .find_map(|other| self.journey(travels, other, &point));
+        travels.insert(place, point);
         unusual
     }
 
-    fn journey(&self, habit: &Habit, one: &Point, other: &Point) -> Option<Unusual> {
+    fn journey(&self, travels: &Travels, one: &Point, other: &Point) -> Option<Unusual> {
         let km = distance_km(one, other);
-        let between = SignedDuration::from_millis(other.at - one.at).abs();
-        let hours = between.max(SignedDuration::from_secs(1)).as_secs_f64() / 3_600.0;
+        let hours = f64::from(other.at.abs_diff(one.at).max(1)) / 3_600.0;
         let is_known = |point: &Point| {
-            point
-                .device
-                .as_ref()
-                .is_some_and(|device| habit.knows(device, point.at))
+            let met = point.device.and_then(|device| travels.met(device));
+            met.is_some_and(|first| point.at.saturating_sub(first) >= KNOWN_AFTER)
         };
         if km < self.least_km || km / hours <= self.kmh || (is_known(one) && is_known(other)) {
             return None;
@@ -223,52 +229,15 @@ impl ImpossibleTravel {
     }
 }
 
-impl Habit {
-    fn last(&self, value: &str) -> Option<i64> {
-        let known = self.values.iter().find(|(known, _)| &**known == value);
-        known.map(|(_, at)| *at)
-    }
-
-    fn remember(&mut self, value: &str, at: i64) {
-        match self.values.iter_mut().find(|(known, _)| &**known == value) {
-            Some((_, last)) => *last = at.max(*last),
-            None => self.values.push((value.into(), at)),
-        }
-        if self.values.len() > MOST_VALUES
-            && let Some(oldest) = (0..self.values.len()).min_by_key(|index| self.values[*index].1)
-        {
-            self.values.remove(oldest);
-        }
-    }
-
-    fn meet(&mut self, device: &str, at: i64) {
-        match self.devices.iter_mut().find(|(known, _)| &**known == device) {
-            Some((_, first)) => *first = at.min(*first),
-            None => self.devices.push((device.into(), at)),
-        }
-        let surplus = self.devices.len().saturating_sub(MOST_DEVICES);
-        self.devices.drain(..surplus);
-    }
-
-    fn knows(&self, device: &str, at: i64) -> bool {
-        let known = self.devices.iter().find(|(known, _)| &**known == device);
-        known.is_some_and(|(_, first)| at - first >= KNOWN_AFTER)
-    }
-
-    /// Drops what was last there before a time. `false` when nothing is left.
-    pub fn forget(&mut self, before: i64) -> bool {
-        self.values.retain(|(_, last)| *last >= before);
-        self.points.retain(|point| point.at >= before);
-        !self.values.is_empty() || !self.points.is_empty()
-    }
-}
-
 /// The great-circle distance on a sphere of the Earth's mean radius.
 fn distance_km(one: &Point, other: &Point) -> f64 {
     const RADIUS_KM: f64 = 6_371.0;
-    let (a, b) = (one.latitude.to_radians(), other.latitude.to_radians());
+    let (a, b) = (
+        f64::from(one.latitude).to_radians(),
+        f64::from(other.latitude).to_radians(),
+    );
     let half_latitude = ((b - a) / 2.0).sin();
-    let half_longitude = ((other.longitude - one.longitude).to_radians() / 2.0).sin();
+    let half_longitude = (f64::from(other.longitude - one.longitude).to_radians() / 2.0).sin();
     let chord = half_latitude.mul_add(half_latitude, a.cos() * b.cos() * half_longitude * half_longitude);
     2.0 * RADIUS_KM * chord.sqrt().min(1.0).asin()
 }

@@ -245,10 +245,10 @@ impl LoadedRule {
         let Some(group) = behaviour.group(counted.event) else {
             return false;
         };
-        let Some(habit) = memory.habit(&self.id, group) else {
+        let Some(habits) = memory.habits() else {
             return false;
         };
-        let found = behaviour.observe(habit, counted.event, counted.uuid, counted.at);
+        let found = behaviour.observe((&self.id, &group), habits, counted.event, (counted.uuid, counted.at));
         let is_unusual = found.is_some();
         matched.fields.extend(found.into_iter().flatten());
         is_unusual

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::behaviour::Habit;
+use super::habits::{Habits, OldHabit};
 use super::windows::Track;
 
 /// So much later than the newest event one may come and still be counted with what was there at its time.
@@ -14,16 +14,22 @@ const LATENESS: i64 = 3 * 86_400_000;
 /// How long what belongs to a rule is kept when the rule is gone.
 const OF_AN_ABSENT_RULE: i64 = 90 * 86_400_000;
 
+type Old = BTreeMap<String, BTreeMap<String, OldHabit>>;
+
 /// Tracks by correlation and group, and habits by rule and group.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Memory {
     /// The newest event, in milliseconds since 1970.
     #[serde(default)]
     newest: i64,
     #[serde(default)]
     tracks: BTreeMap<String, BTreeMap<String, Track>>,
-    #[serde(default)]
-    habits: BTreeMap<String, BTreeMap<String, Habit>>,
+    /// Kept beside this, in fewer bytes.
+    #[serde(skip)]
+    habits: Habits,
+    /// Where builds before format 2 have them.
+    #[serde(default, rename = "habits", skip_serializing)]
+    old_habits: Old,
     /// Whether habits are left alone: what was usual at the time of a replay's events is no longer known.
     #[serde(skip)]
     is_of_replay: bool,
@@ -57,17 +63,20 @@ impl Memory {
     }
 
     /// `None` where habits are left alone.
-    pub fn habit(&mut self, rule: &str, group: String) -> Option<&mut Habit> {
-        if self.is_of_replay {
-            return None;
-        }
-        Some(
-            self.habits
-                .entry(rule.to_owned())
-                .or_default()
-                .entry(group)
-                .or_default(),
-        )
+    pub fn habits(&mut self) -> Option<&mut Habits> {
+        (!self.is_of_replay).then_some(&mut self.habits)
+    }
+
+    /// The habits, for where they are kept.
+    pub fn stored_habits(&self) -> &Habits {
+        &self.habits
+    }
+
+    /// Takes in what was kept beside the rest; `None` for what an older build kept within it.
+    pub fn with_habits(mut self, habits: Option<Habits>) -> Self {
+        let old = std::mem::take(&mut self.old_habits);
+        self.habits = habits.unwrap_or_else(|| Habits::from(old));
+        self
     }
 
     /// Drops what no event can need any more. What is handed in tells for a rule how long its habits, and for a correlation how
@@ -79,10 +88,7 @@ impl Memory {
             groups.retain(|_, track| track.forget(before(of_tracks(rule))));
             !groups.is_empty()
         });
-        self.habits.retain(|rule, groups| {
-            groups.retain(|_, habit| habit.forget(before(of_habits(rule))));
-            !groups.is_empty()
-        });
+        self.habits.forget(|rule| before(of_habits(rule)));
     }
 
     /// Whether there is nothing to remember.

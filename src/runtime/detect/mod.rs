@@ -8,6 +8,7 @@ mod behaviour;
 mod correlation;
 mod event;
 mod grouping;
+mod habits;
 mod judge;
 mod load;
 mod memory;
@@ -18,6 +19,7 @@ pub mod shipped;
 #[cfg(test)]
 mod tests;
 mod tune;
+mod volume;
 mod windows;
 
 use std::fmt;
@@ -27,6 +29,7 @@ use rsigma_parser::Level;
 
 pub use about::About;
 pub use event::OktaEvent;
+pub use habits::Habits;
 pub use judge::Judged;
 pub use load::Remark;
 pub use memory::Memory;

@@ -1,6 +1,6 @@
 //! Rules as one tenant wants them: of which somebody is told, how grave they are, their numbers, and exceptions. Pure.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;
@@ -128,6 +128,11 @@ impl LoadedRule {
             Some(Behaviour::ImpossibleTravel(travel)) => {
                 take(&mut left.kmh, &mut travel.kmh, f64::from);
                 take(&mut left.least_km, &mut travel.least_km, f64::from);
+            }
+            Some(Behaviour::UnusualVolume(volume)) => {
+                take(&mut left.count, &mut volume.least, days);
+                take(&mut left.learning_days, &mut volume.learning_days, days);
+                take(&mut left.memory_days, &mut volume.memory_days, days);
             }
             None => {}
         }
