@@ -40,6 +40,8 @@ mod embedded;
 #[cfg(feature = "deploy")]
 mod local;
 #[cfg(feature = "deploy")]
+mod measure;
+#[cfg(feature = "deploy")]
 mod plan;
 #[cfg(feature = "deploy")]
 mod platform;

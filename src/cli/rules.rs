@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::backtest::Backtest;
 use crate::cli::context::Loaded;
+use crate::cli::measure::Measure;
 use crate::cli::output::{self, Format};
 use crate::cli::task::{DetectionArgs, EnvironmentArgs};
 use crate::cli::{Exit, Failure, Global, Outcome};
@@ -23,6 +24,7 @@ pub enum Rules {
     Lint(Lint),
     Coverage(Coverage),
     Backtest(Box<Backtest>),
+    Measure(Measure),
 }
 
 /// Show a line a rule, as the files have it or as a tenant has it.
@@ -88,6 +90,7 @@ impl Rules {
     pub async fn run(self, global: &Global) -> Outcome {
         match self {
             Self::Backtest(verb) => Box::pin(verb.run(global)).await,
+            Self::Measure(verb) => verb.run(global),
             Self::List(verb) => verb.run(global),
             Self::Show(verb) => verb.run(global),
             Self::Test(verb) => verb.run(global),

@@ -15,6 +15,7 @@ use crate::runtime::detect::{Judged, Memory, OktaEvent, RuleSet};
 use crate::runtime::findings::Told;
 use crate::runtime::ingest::Ingest;
 use crate::runtime::notify::{Delivery, Outlet, Patience};
+use crate::runtime::silence;
 
 /// What one run needs.
 pub struct Analysis<'a> {
@@ -81,6 +82,12 @@ impl Analysis<'_> {
                 break;
             }
         }
+        let heard = course.hear(report.landed > 0, self.clock.now());
+        if !self.stop.is_asked() {
+            for finding in silence::findings(self.tenant, self.rules, course.memory(), heard, self.clock.now()) {
+                course.tell(finding).await?;
+            }
+        }
         course.save().await?;
         let Told { new, grown, known } = course.told();
         (report.new_findings, report.grown_findings, report.known_findings) = (new, grown, known);
@@ -137,8 +144,18 @@ pub(super) fn find(
     line: &str,
 ) -> std::result::Result<Vec<Finding>, Unusable> {
     let text = detail(line).ok_or(Unusable::NoDetail)?;
-    let event = OktaEvent::new(text.as_bytes());
-    let Some((head, judged)) = rules.judge(&event, text, memory)? else {
+    found_in(tenant, rules, memory, &OktaEvent::new(text.as_bytes()), text)
+}
+
+/// What the rules find in an event, given as JSON text too.
+pub(super) fn found_in(
+    tenant: &str,
+    rules: &RuleSet,
+    memory: &mut Memory,
+    event: &OktaEvent<'_>,
+    text: &str,
+) -> std::result::Result<Vec<Finding>, Unusable> {
+    let Some((head, judged)) = rules.judge(event, text, memory)? else {
         return Ok(Vec::new());
     };
     // A rule that matched has parsed the event already.

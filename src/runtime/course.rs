@@ -3,6 +3,7 @@
 
 use std::io::{BufReader, BufWriter, Read as _, Write as _};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lake::objects::read;
@@ -27,6 +28,9 @@ struct State {
     format: u32,
     /// The first segment that the rules have not seen.
     next_segment: u64,
+    /// When events came last, by the clock of the run that received them; `None` before the first.
+    #[serde(default)]
+    heard: Option<Timestamp>,
     #[serde(default)]
     memory: Memory,
 }
@@ -67,6 +71,14 @@ impl<'a> Course<'a> {
         &mut self.state.memory
     }
 
+    /// Takes note of whether events came; gives when they came last, or now where none ever did.
+    pub fn hear(&mut self, has_come: bool, now: Timestamp) -> Timestamp {
+        if has_come {
+            self.state.heard = Some(now);
+        }
+        self.state.heard.unwrap_or(now)
+    }
+
     /// Keeps what was found until the course is written, or until there is much of it.
     pub async fn tell(&mut self, finding: Finding) -> Result<()> {
         self.found.add(finding).await
@@ -89,10 +101,10 @@ impl<'a> Course<'a> {
 
     /// Writes it, if there is anything new. Findings go first: whoever comes after a death between the two finds them again.
     pub async fn save(&mut self) -> Result<()> {
+        self.found.store().await?;
         if self.unsaved == 0 {
             return Ok(());
         }
-        self.found.store().await?;
         self.rules.tidy(&mut self.state.memory);
         self.state.format = FORMAT;
         let version = self.objects.put(KEY, pack(&self.state)?, self.version.clone()).await?;
@@ -181,6 +193,7 @@ mod tests {
         State {
             format: FORMAT,
             next_segment: 7,
+            heard: None,
             memory,
         }
     }

@@ -16,4 +16,5 @@ pub mod redrive;
 pub mod refresh;
 pub mod replay;
 pub mod retention;
+mod silence;
 pub mod walk;

@@ -30,6 +30,7 @@ mod rollout_watch;
 mod schedules;
 mod secrets_contract;
 mod service_faults;
+mod silence;
 mod simulation;
 mod tasks;
 mod upkeep;

@@ -235,12 +235,11 @@ impl Travels {
     }
 
     fn meet(&mut self, device: Hash, at: u32) {
-        match self.devices.iter_mut().find(|(known, _)| *known == device) {
-            Some((_, first)) => *first = at.min(*first),
-            None => {
-                self.devices.reserve_exact(1);
-                self.devices.push((device, at));
-            }
+        if let Some((_, first)) = self.devices.iter_mut().find(|(known, _)| *known == device) {
+            *first = at.min(*first);
+        } else {
+            self.devices.reserve_exact(1);
+            self.devices.push((device, at));
         }
         let surplus = self.devices.len().saturating_sub(MOST_DEVICES);
         self.devices.drain(..surplus);

@@ -73,6 +73,7 @@ impl Memory {
     }
 
     /// Takes in what was kept beside the rest; `None` for what an older build kept within it.
+    #[must_use]
     pub fn with_habits(mut self, habits: Option<Habits>) -> Self {
         let old = std::mem::take(&mut self.old_habits);
         self.habits = habits.unwrap_or_else(|| Habits::from(old));

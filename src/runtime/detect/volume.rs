@@ -125,7 +125,7 @@ fn estimate(ranks: &Ranks) -> u32 {
         .map(|rank| f64::from(*rank))
         .map(|rank| (-rank).exp2())
         .sum();
-    let empty = ranks.iter().filter(|rank| **rank == 0).count();
+    let empty = ranks.len() - ranks.iter().filter(|rank| **rank > 0).count();
     let raw = ALPHA * registers * registers / sum;
     // Few are counted by the registers that they leave empty.
     let estimate = if raw <= 2.5 * registers && empty > 0 {
