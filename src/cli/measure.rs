@@ -96,7 +96,7 @@ fn measure(rules: &RuleSet, settings: &Settings) -> Result<Report, Failure> {
     let mut told: BTreeSet<(String, String)> = BTreeSet::new();
     let mut of_rules: BTreeMap<String, u64> = BTreeMap::new();
     let mut events = 0;
-    for line in Generator::new(settings.clone()) {
+    for line in Generator::new(*settings) {
         events += 1;
         let judged = rules.judge(&OktaEvent::new(line.as_bytes()), &line, &mut memory);
         let Some((head, judged)) = judged.map_err(Failure::input)? else {

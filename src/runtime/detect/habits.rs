@@ -10,7 +10,10 @@ use uuid::Uuid;
 /// The most values of one habit.
 const MOST_VALUES: usize = 500;
 /// The most places of a traveller, and the most devices.
-const MOST_POINTS: usize = 8;
+const MOST_POINTS: usize = 64;
+/// Somebody who stays where they were is noted as often as this: whoever is elsewhere in between is never further than half of it
+/// from a place that is known, also when that comes late.
+const NOTED_EVERY: u32 = 1_800;
 const MOST_DEVICES: usize = 20;
 /// Places that are older than this beside the newest tell nothing: no event comes later.
 const OLD_POINT: u32 = 3 * 86_400;
@@ -52,6 +55,14 @@ pub struct Point {
     pub latitude: f32,
     pub longitude: f32,
     pub device: Option<Hash>,
+}
+
+impl Point {
+    /// Whether somebody is in the same place with the same device.
+    fn is_like(&self, other: &Self) -> bool {
+        let place = |point: &Self| (point.latitude.to_bits(), point.longitude.to_bits());
+        place(self) == place(other) && self.device == other.device
+    }
 }
 
 /// The uuid of an event.
@@ -221,17 +232,35 @@ impl Travels {
         Some(self.points.partition_point(|known| known.at <= point.at))
     }
 
+    /// Keeps a point, and of those around it what the others do not say.
     pub fn insert(&mut self, place: usize, point: Point) {
         if let Some(device) = point.device {
             self.meet(device, point.at);
         }
         self.points.reserve_exact(1);
         self.points.insert(place, point);
+        for index in [place + 1, place, place.wrapping_sub(1)] {
+            if self.is_said_by_others(index) {
+                self.points.remove(index);
+            }
+        }
         let newest = self.points.last().map_or(0, |point| point.at);
         // The last of the old ones is whom the next may be held against.
         let old = self.points.partition_point(|point| point.at + OLD_POINT < newest);
         let surplus = old.saturating_sub(1).max(self.points.len().saturating_sub(MOST_POINTS));
         self.points.drain(..surplus);
+    }
+
+    /// Whether somebody was in the same place before and after, and not long before.
+    fn is_said_by_others(&self, index: usize) -> bool {
+        let Some(point) = self.points.get(index) else {
+            return false;
+        };
+        let before = index.checked_sub(1).and_then(|before| self.points.get(before));
+        let Some((one, other)) = before.zip(self.points.get(index.saturating_add(1))) else {
+            return false;
+        };
+        other.at - one.at <= NOTED_EVERY && one.is_like(point) && other.is_like(point)
     }
 
     fn meet(&mut self, device: Hash, at: u32) {
@@ -305,5 +334,63 @@ impl From<BTreeMap<String, BTreeMap<String, OldHabit>>> for Habits {
             }
         }
         habits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(minute: u32, latitude: f32) -> Point {
+        Point {
+            at: minute * 60,
+            event: EventId::of(&format!("event-{minute}")),
+            latitude,
+            longitude: 0.0,
+            device: None,
+        }
+    }
+
+    #[test]
+    fn a_place_between_many_others_has_near_neighbours_however_late_it_comes() {
+        let mut travels = Travels::default();
+        // Two days in one place, with an event a minute of the working hours.
+        for day in 0..2 {
+            for minute in 0..600 {
+                let point = point(day * 1_440 + minute, 47.0);
+                let place = travels.place(&point).unwrap();
+                travels.insert(place, point);
+            }
+        }
+        assert!(travels.points.len() <= MOST_POINTS, "{}", travels.points.len());
+        for minute in [1, 100, 599, 1_441, 2_000] {
+            let late = point(minute, 10.0);
+            let late = Point {
+                event: EventId::of("late"),
+                ..late
+            };
+            let place = travels.place(&late).unwrap();
+            let nearest = travels
+                .points
+                .iter()
+                .map(|point| point.at.abs_diff(late.at))
+                .min()
+                .unwrap();
+            assert!(
+                nearest <= NOTED_EVERY / 2,
+                "{nearest} s from minute {minute}, which is in place {place}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_event_has_its_own_name_whatever_it_looks_like() {
+        for name in [
+            "bd4b061d-b927-411f-b2c7-193500523e13",
+            "BD4B061D-B927-411F-B2C7-193500523E13",
+            "silence-1",
+        ] {
+            assert_eq!(EventId::of(name).to_string(), name);
+        }
     }
 }
