@@ -24,6 +24,7 @@ pub mod aws;
 pub mod channels;
 #[cfg(feature = "deploy")]
 pub mod local;
+pub mod okta;
 #[cfg(feature = "deploy")]
 pub mod sample;
 

@@ -3,6 +3,8 @@
 //! Lives here: traits, the messages that cross them, and the one error type. Must not live here: any adapter, any decision.
 
 pub mod cloud;
+pub mod jitter;
+pub mod okta;
 pub mod stop;
 pub mod tables;
 

@@ -10,7 +10,6 @@ mod catalog;
 mod convert;
 mod error;
 mod glue;
-mod jitter;
 pub mod leases;
 mod objects;
 #[cfg(feature = "deploy")]

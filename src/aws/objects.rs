@@ -10,7 +10,7 @@ use opendal::{EntryMode, ErrorKind};
 use tokio::time::sleep;
 
 use crate::aws::bucket::{Bucket, failed};
-use crate::aws::jitter::jittered;
+use crate::ports::jitter::jittered;
 use crate::ports::{Error, Kind, Objects, Precondition, Result, Version};
 
 /// How often a call is made before its failure is told.

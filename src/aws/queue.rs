@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use tokio::time::sleep;
 
 use crate::aws::error::{from_sdk, required, unusable};
-use crate::aws::jitter::jittered;
+use crate::ports::jitter::jittered;
 use crate::ports::{DeadLetter, DeadLetters, Message, Queue, QueueDepth, Receipt, Result};
 
 /// Entries of a batch. Source: SQS's quotas.

@@ -9,6 +9,7 @@ pub mod metric;
 pub mod name;
 pub mod notification;
 pub mod ocsf;
+pub mod okta;
 pub mod resources;
 pub mod route;
 pub mod source;

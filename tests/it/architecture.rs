@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("local", &["model", "ports"]),
     ("aws", &["model", "ports"]),
     ("channels", &["model", "ports"]),
+    ("okta", &["model", "ports"]),
     ("runtime", &["model", "ports", "lake"]),
     (
         "cli",
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "local",
             "aws",
             "channels",
+            "okta",
             "runtime",
         ],
     ),

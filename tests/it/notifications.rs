@@ -2,4 +2,3 @@
 
 mod delivery;
 mod receivers;
-mod server;

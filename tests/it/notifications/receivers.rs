@@ -16,7 +16,7 @@ use secrecy::SecretString;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
-use super::server::{Answer, Server};
+use crate::server::{Answer, Server};
 
 struct InMemory(HashMap<String, String>);
 

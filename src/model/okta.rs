@@ -1,0 +1,81 @@
+//! What Okta's management API tells of an org's log streams, users and factors, as far as the product reads it.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of log stream that sends to a partner event source.
+pub const EVENTBRIDGE: &str = "aws_eventbridge";
+
+/// A log stream. Source: Okta's management API, `LogStream`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogStream {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub name: String,
+    /// `ACTIVE` or `INACTIVE`.
+    pub status: String,
+    /// Those of another kind of stream have other fields.
+    #[serde(default)]
+    pub settings: StreamSettings,
+}
+
+/// Where a log stream sends; never changed after it was made.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct StreamSettings {
+    pub account_id: String,
+    pub event_source_name: String,
+    pub region: String,
+}
+
+/// A log stream that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewLogStream {
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Unique in the org, 1 to 100 characters.
+    pub name: String,
+    pub settings: StreamSettings,
+}
+
+impl LogStream {
+    pub fn is_active(&self) -> bool {
+        self.status == "ACTIVE"
+    }
+
+    /// Whether it sends to this place.
+    pub fn sends_to(&self, place: &StreamSettings) -> bool {
+        self.kind == EVENTBRIDGE && self.settings == *place
+    }
+}
+
+/// A user. Source: Okta's management API, `User`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub id: String,
+    #[serde(default)]
+    pub status: String,
+    #[serde(default)]
+    pub profile: Profile,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Profile {
+    pub login: String,
+    pub email: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub department: Option<String>,
+    pub title: Option<String>,
+    pub manager: Option<String>,
+}
+
+/// What kind of administrator somebody is. Source: Okta's management API, role assignments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(default)]
+    pub status: String,
+}
