@@ -5,6 +5,9 @@ OORT := $(CARGO) run --quiet --locked --
 VENV := target/venv
 PYTHON_TOOLS := $(VENV)/.installed
 EMULATOR := target/emulator
+PRISM := target/prism
+# Okta's API description is no part of the project: where it does not lie beside it, the test that wants it is skipped.
+OKTA_MOCK := $(if $(wildcard ../shared/okta-openapi),$(PRISM)/.installed)
 
 .PHONY: demo test lint bench
 
@@ -14,7 +17,7 @@ demo:
 
 # Every test, then the rendered stacks: against their golden files, the named rules, cfn-lint and checkov. What a profile
 # accepts is told to both tools; neither needs a network.
-test: $(PYTHON_TOOLS) $(EMULATOR)/.installed
+test: $(PYTHON_TOOLS) $(EMULATOR)/.installed $(OKTA_MOCK)
 	$(EMULATOR)/bin/python tests/emulator/selftest.py
 	$(CARGO) test --locked
 	$(VENV)/bin/hadolint Dockerfile
@@ -55,4 +58,10 @@ $(PYTHON_TOOLS): requirements-dev.txt
 $(EMULATOR)/.installed: tests/emulator/requirements.txt
 	python3 -m venv --clear $(EMULATOR)
 	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(PRISM)/.installed: tests/okta-mock/package-lock.json
+	mkdir -p $(PRISM)
+	cp tests/okta-mock/package.json tests/okta-mock/package-lock.json $(PRISM)
+	npm ci --prefix $(PRISM) --silent --no-audit --no-fund --ignore-scripts
 	touch $@

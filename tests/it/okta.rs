@@ -1,5 +1,7 @@
 //! The client of Okta's management API, against a server on loopback that answers well and badly.
 
+mod openapi;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -47,19 +49,17 @@ fn now() -> Timestamp {
 }
 
 fn client(server: &Server, sign_in: SignIn, patience: Duration) -> Client {
+    reach(&server.address, sign_in, patience)
+}
+
+fn reach(address: &str, sign_in: SignIn, patience: Duration) -> Client {
     let manners = Manners {
         share_percent: 50,
         patience,
     };
     let secrets = Arc::new(Rotated(AtomicU32::new(0)));
-    Client::new(
-        &server.address,
-        sign_in,
-        secrets,
-        Arc::new(ManualClock::new(now())),
-        manners,
-    )
-    .unwrap()
+    let clock = Arc::new(ManualClock::new(now()));
+    Client::new(address, sign_in, secrets, clock, manners).unwrap()
 }
 
 fn by_token(server: &Server) -> Client {
