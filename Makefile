@@ -1,4 +1,5 @@
-# Everything a person or CI does with the project. Needs a Rust toolchain, Python 3 and the package registries.
+# Everything a person or CI does with the project. Needs a Rust toolchain, Python 3 and the package registries; npm only where
+# Okta's API description lies beside the project.
 
 CARGO ?= cargo
 OORT := $(CARGO) run --quiet --locked --
