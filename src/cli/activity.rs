@@ -31,6 +31,7 @@ impl Activity {
         let query = Query {
             user: &self.user,
             limit: self.limit,
+            since: None,
         };
         let rows = lake::activity(target.lake()?, query).await?;
         match self.format {

@@ -7,6 +7,7 @@ use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{DetectionArgs, TenantArgs};
 use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
 use crate::model::metric;
+use crate::okta::Manners;
 use crate::ports::stop::Stop;
 use crate::runtime::analysis::{Analysis, Report};
 use crate::runtime::detect::RuleSet;
@@ -46,6 +47,9 @@ pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option
         run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };
+    // Events do not wait for an org that does not answer.
+    let okta = target.okta.as_ref().map(|asked| Ok::<_, Failure>((asked.open(Manners::of_a_person())?, &asked.org)));
+    let okta = okta.transpose()?;
     let analysis = Analysis {
         tenant: target.tenant.as_str(),
         queue: target.queue()?,
@@ -55,6 +59,7 @@ pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option
         clock: &WallClock,
         patience: Patience::default(),
         stop,
+        okta: okta.as_ref().map(|(okta, org)| (&**okta, *org)),
     };
     let report = analysis.run().instrument(run.span.clone()).await;
     lease.release().await;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::cli::context::{Environment, choose};
-use crate::cli::target::Target;
+use crate::cli::target::{Asked, Target, Way};
 use crate::cli::task::TenantArgs;
 use crate::cli::{Failure, Global, outlets};
 use crate::lake::Lake;
@@ -13,11 +13,13 @@ use crate::local::catalog;
 use crate::local::clock::SystemClock;
 use crate::local::lease::LocalLeases;
 use crate::local::objects::LocalObjects;
+use crate::local::org::LocalOrg;
 use crate::local::queue::LocalQueue;
 use crate::local::secrets::LocalSecrets;
 use crate::local::tables::LocalTables;
 use crate::local::topic::LocalTopic;
 use crate::local::twin::TwinStack;
+use crate::ports::okta::Okta;
 use crate::ports::{Clock, DeadLetters, Queue};
 
 /// A tenant on the embedded target, with what only that has.
@@ -29,6 +31,8 @@ pub struct Embedded {
     pub twin: TwinStack,
     /// The target's queue, into which events can be put.
     pub local_queue: Arc<LocalQueue>,
+    /// The tenant's org, which is on this machine too.
+    pub org: Arc<LocalOrg>,
 }
 
 impl Deref for Embedded {
@@ -54,7 +58,8 @@ impl Embedded {
         let data = &global.data.join(&arguments.environment.environment);
         let queue = Arc::new(LocalQueue::open(data, tenant.as_str(), twin.queue, Arc::clone(&clock)).await?);
         let lake = Lake::new(catalog::open(data).await?, &tenant.as_str().replace('-', "_"));
-        let secrets = Arc::new(LocalSecrets::open(data, tenant.as_str())?);
+        let secrets = outlets::environment_first(Arc::new(LocalSecrets::open(data, tenant.as_str())?));
+        let org = Arc::new(LocalOrg::open(data, chosen.subdomain.as_str(), Arc::clone(&clock)).await?);
         Ok(Self {
             target: Target {
                 environment: arguments.environment.environment.clone(),
@@ -64,6 +69,10 @@ impl Embedded {
                 topic: Some(Arc::new(
                     LocalTopic::open(data, &twin.subscriptions, Arc::clone(&clock)).await?,
                 )),
+                okta: chosen.org.map(|org_of| Asked {
+                    org: org_of,
+                    way: Way::Local(Arc::clone(&org) as Arc<dyn Okta>),
+                }),
                 routes: chosen.routes,
                 tuning: chosen.tuning,
                 channels: outlets::channels(secrets, &environment.profile.private_webhooks, clock)?,
@@ -79,6 +88,7 @@ impl Embedded {
             data: data.clone(),
             twin,
             local_queue: queue,
+            org,
         })
     }
 }

@@ -231,6 +231,7 @@ async fn print_events(target: &Target, finding: &Finding) -> Result<(), Failure>
     let query = Query {
         user: &finding.actor,
         limit: NEWEST,
+        since: finding.episode.as_ref().map(|episode| episode.first_seen),
     };
     let named: Vec<&str> = match &finding.episode {
         Some(episode) => episode.events.iter().map(String::as_str).collect(),

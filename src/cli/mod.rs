@@ -6,9 +6,11 @@ mod compact;
 mod detect;
 mod erase;
 mod findings;
+mod gaps;
 mod maintain;
 mod outlets;
 mod output;
+mod reconcile;
 mod redrive;
 mod refresh;
 mod replay;
@@ -124,6 +126,8 @@ enum Command {
     Detect(detect::Detect),
     Compact(compact::Compact),
     Refresh(refresh::Refresh),
+    Reconcile(reconcile::Reconcile),
+    Gaps(gaps::Gaps),
     Activity(activity::Activity),
     Findings(Box<findings::Findings>),
     Routes(routes::Routes),
@@ -268,6 +272,8 @@ impl Command {
             Self::Detect(verb) => verb.run(global).await,
             Self::Compact(verb) => verb.run(global).await,
             Self::Refresh(verb) => verb.run(global).await,
+            Self::Reconcile(verb) => verb.run(global).await,
+            Self::Gaps(verb) => verb.run(global).await,
             Self::Activity(verb) => verb.run(global).await,
             Self::Findings(verb) => verb.run(global).await,
             Self::Routes(verb) => verb.run(global).await,

@@ -15,14 +15,19 @@ use crate::runtime::notify::Outlet;
 /// The topic's name among the outlets.
 const TOPIC: &str = "topic";
 
-/// How a tenant's routes are reached. A variable of the environment goes before what is stored.
+/// A tenant's secrets. A variable of the environment goes before what is stored.
+pub fn environment_first(stored: Arc<dyn Secrets>) -> Arc<dyn Secrets> {
+    Arc::new(EnvironmentFirst(stored))
+}
+
+/// How a tenant's routes are reached.
 pub fn channels(
     secrets: Arc<dyn Secrets>,
     private: &[IpNet],
     clock: Arc<dyn Clock>,
 ) -> std::result::Result<Channels, Failure> {
     let reach = Reach::new(private.iter().copied());
-    Ok(Channels::new(Arc::new(EnvironmentFirst(secrets)), reach, clock)?)
+    Ok(Channels::new(secrets, reach, clock)?)
 }
 
 /// The topic, and then each route that is delivered to by itself.

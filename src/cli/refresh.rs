@@ -3,9 +3,10 @@
 use clap::Args;
 use tracing::Instrument;
 
-use crate::cli::target::Target;
+use crate::cli::target::{Target, WallClock};
 use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::okta::Manners;
 use crate::ports::stop::Stop;
 use crate::ports::{self, Kind};
 use crate::runtime::refresh::{self, Report};
@@ -15,8 +16,8 @@ use crate::runtime::refresh::{self, Report};
 pub struct Refresh {
     #[command(flatten)]
     tenant: TenantArgs,
-    /// The user's Okta ID or login.
-    #[arg(long, value_name = "ID-OR-LOGIN")]
+    /// The user's Okta ID, login or e-mail address.
+    #[arg(long, value_name = "USER")]
     user: String,
 }
 
@@ -26,7 +27,11 @@ impl Refresh {
         let stop = stop::on_signals()?;
         let report = stop::unless_stopped(&stop, Box::pin(run(&target, &self.user, &stop))).await?;
         output::json(&report);
-        Ok(Exit::Done)
+        Ok(if report.problems.is_empty() {
+            Exit::Done
+        } else {
+            Exit::PartlyFailed
+        })
     }
 }
 
@@ -37,12 +42,17 @@ pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, Fai
         return Err(ports::Error::new(Kind::Unavailable, "wait for another refresh of this tenant").into());
     };
     let scratch = target.scratch("refresh")?;
+    let okta = target.okta.as_ref();
+    let okta = okta.map(|asked| Ok::<_, Failure>((asked.open(Manners::of_a_person())?, &asked.org)));
+    let okta = okta.transpose()?;
     let refresh = refresh::Refresh {
         queue: target.queue()?,
         objects: &*target.objects,
         leases: &*target.leases,
         stop,
         lake: target.lake()?,
+        okta: okta.as_ref().map(|(okta, org)| (&**okta, *org)),
+        clock: &WallClock,
         scratch: scratch.path(),
         run: &run.name,
     };
@@ -52,6 +62,7 @@ pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, Fai
     run.span.in_scope(|| {
         tracing::info!(
             landed = report.landed,
+            fetched = report.fetched,
             rows = report.rows,
             added = report.added,
             "refreshed"

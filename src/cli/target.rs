@@ -22,12 +22,15 @@ use crate::deploy::profile;
 use crate::lake::Lake;
 use crate::model::metric;
 use crate::model::name::TenantId;
+use crate::model::okta::Org;
 use crate::model::resources::Resources;
 use crate::model::route::Route;
 use crate::model::tuning::Tuning;
+use crate::okta::{Client, Manners};
+use crate::ports::okta::Okta;
 use crate::ports::stop::Stop;
 use crate::ports::tables::Tables;
-use crate::ports::{self, Clock, DeadLetters, Kind, LeaseGuard, Leases, Notifier, Objects, Queue};
+use crate::ports::{self, Clock, DeadLetters, Kind, LeaseGuard, Leases, Notifier, Objects, Queue, Secrets};
 use crate::runtime::detect::RuleSet;
 use crate::runtime::notify::Outlet;
 use crate::telemetry;
@@ -51,8 +54,47 @@ pub struct Target {
     pub scratch: PathBuf,
     /// Whether somebody makes metrics of what is printed.
     pub tells_metrics: bool,
+    /// The tenant's org, where it may be asked.
+    pub okta: Option<Asked>,
     /// What the environment's files say; 0 for ever, as where no file is read.
     pub data_retention_days: u32,
+}
+
+/// An Okta org, and what signs in there.
+pub struct Asked {
+    pub org: Org,
+    pub way: Way,
+}
+
+/// How it is reached.
+pub enum Way {
+    /// Over HTTPS, with one of these secrets.
+    Api(Arc<dyn Secrets>),
+    /// It is on this machine.
+    #[cfg(feature = "deploy")]
+    Local(Arc<dyn Okta>),
+}
+
+impl Asked {
+    /// Nothing is asked yet.
+    pub fn open(&self, manners: Manners) -> Result<Arc<dyn Okta>, Failure> {
+        match &self.way {
+            Way::Api(secrets) => Ok(Arc::new(Client::new(
+                &self.org.address,
+                self.org.sign_in.clone(),
+                Arc::clone(secrets),
+                Arc::new(WallClock),
+                manners,
+            )?)),
+            #[cfg(feature = "deploy")]
+            Way::Local(okta) => Ok(Arc::clone(okta)),
+        }
+    }
+
+    /// As a task does that has time, with its share of the rate limits.
+    pub fn for_task(&self) -> Result<Arc<dyn Okta>, Failure> {
+        self.open(Manners::of_a_task().with_share(self.org.rate_limit_percent))
+    }
 }
 
 /// The machine's clock, for what is told to AWS.
@@ -80,9 +122,10 @@ impl Target {
                 return Err(Failure::input("no region is named").hint("set AWS_REGION, as Fargate does"));
             }
             let routes = (arguments.on_aws.routes()?, arguments.on_aws.private_webhooks.as_slice());
+            let org = arguments.on_aws.org()?;
             return Ok(Self {
                 tuning: arguments.on_aws.tuning()?,
-                ..Self::on_aws(&session, arguments, tenant, &resources, routes)?
+                ..Self::on_aws(&session, arguments, (tenant, org), &resources, routes)?
             });
         }
         Self::of_files(global, arguments).await
@@ -107,7 +150,7 @@ impl Target {
             ..Self::on_aws(
                 &session,
                 arguments,
-                chosen.id,
+                (chosen.id, chosen.org),
                 &resources,
                 (chosen.routes, &profile.private_webhooks),
             )?
@@ -123,7 +166,7 @@ impl Target {
     fn on_aws(
         session: &Session,
         arguments: &TenantArgs,
-        tenant: TenantId,
+        (tenant, org): (TenantId, Option<Org>),
         resources: &Resources,
         (routes, private): (Vec<Route>, &[IpNet]),
     ) -> Result<Self, Failure> {
@@ -138,6 +181,7 @@ impl Target {
             )),
             None => None,
         };
+        let secrets = outlets::environment_first(session.secrets(environment, tenant.as_str()));
         let scratch = arguments.on_aws.scratch.clone().unwrap_or_else(std::env::temp_dir);
         Ok(Self {
             environment: environment.clone(),
@@ -145,11 +189,11 @@ impl Target {
             dead_letters: resources.queue_url.as_deref().map(|url| session.dead_letters(url)),
             topic: resources.topic_arn.as_deref().map(|arn| session.topic(arn)),
             routes,
-            channels: outlets::channels(
-                session.secrets(environment, tenant.as_str()),
-                private,
-                Arc::new(WallClock),
-            )?,
+            okta: org.map(|org| Asked {
+                org,
+                way: Way::Api(Arc::clone(&secrets)),
+            }),
+            channels: outlets::channels(secrets, private, Arc::new(WallClock))?,
             leases: Arc::new(ObjectLeases::new(
                 Arc::clone(&objects),
                 Arc::new(WallClock),
@@ -170,6 +214,14 @@ impl Target {
         self.queue
             .as_deref()
             .ok_or_else(|| not_named("event queue", "OORT_QUEUE_URL"))
+    }
+
+    /// The tenant's org.
+    pub fn okta(&self) -> Result<&Asked, Failure> {
+        self.okta.as_ref().ok_or_else(|| {
+            let why = format!("nobody may ask the Okta org of tenant `{}`", self.tenant);
+            Failure::input(why).hint("say in the tenant's file how: okta.api.sign_in, with the secret okta-token or okta-key")
+        })
     }
 
     pub fn dead_letters(&self) -> Result<&dyn DeadLetters, Failure> {

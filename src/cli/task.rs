@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use crate::cli::{Failure, Global};
+use crate::model::okta::Org;
 use crate::model::resources::{Resources, TableName};
 use crate::model::route::Route;
 use crate::model::tuning::Tuning;
@@ -60,6 +61,9 @@ pub struct OnAwsArgs {
     /// What the tenant has otherwise than the rules' files say, as JSON.
     #[arg(long, env = "OORT_TUNING", value_name = "JSON")]
     tuning: Option<String>,
+    /// The tenant's Okta org and how it is asked, as JSON.
+    #[arg(long, env = "OORT_OKTA", value_name = "JSON")]
+    okta: Option<String>,
     /// Networks that notifications may go to although they are private.
     #[arg(long, env = "OORT_PRIVATE_WEBHOOKS", value_name = "NETWORKS", value_delimiter = ',')]
     pub private_webhooks: Vec<IpNet>,
@@ -77,6 +81,11 @@ impl OnAwsArgs {
     /// What the tenant has otherwise than the rules' files say.
     pub fn tuning(&self) -> Result<Tuning, Failure> {
         read_json("OORT_TUNING", self.tuning.as_deref())
+    }
+
+    /// The tenant's org, where it may be asked.
+    pub fn org(&self) -> Result<Option<Org>, Failure> {
+        read_json("OORT_OKTA", self.okta.as_deref())
     }
 
     /// What they name; `None` without a bucket: the embedded target runs the same task definitions and leaves out of them what

@@ -26,6 +26,7 @@ network: {subnets: [subnet-0], security_groups: [sg-0]}
 detector: {schedule: rate(1 hour), jitter_minutes: 30, cpu: 256, memory_mib: 512}
 compactor: {schedule: cron(15 3 * * ? *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
 maintainer: {schedule: cron(45 5 ? * SUN *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
+reconciler: {schedule: rate(6 hours), jitter_minutes: 0, cpu: 256, memory_mib: 512}
 queue: {visibility_timeout_seconds: 900, receive_limit: 5, retention_days: 14}
 archive_retention_days: 14
 data_retention_days: 400

@@ -26,6 +26,7 @@ use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::yaml::{self, Node};
 use crate::model::finding::Severity;
 use crate::model::name::{AccountId, EnvironmentName, EventSourceName, IntegrationId, OktaSubdomain, Region, TenantId};
+use crate::model::okta::Org;
 use crate::model::route::Route;
 use crate::model::tuning::Tuning;
 
@@ -107,6 +108,7 @@ pub struct Settings {
     pub detector: Task,
     pub compactor: Task,
     pub maintainer: Task,
+    pub reconciler: Task,
     pub queue: Queue,
     pub archive_retention_days: u32,
     /// Days before today whose events, rows and findings are kept; 0 keeps them for ever.
@@ -151,12 +153,24 @@ pub struct Tenant {
     pub tuning: Tuning,
     /// The names of the secrets that those ask for.
     pub secrets: BTreeSet<String>,
+    /// The tenant's org, where it may be asked; for the template as JSON in a text, which is empty where it may not.
+    #[serde(serialize_with = "as_org")]
+    pub org: Option<Org>,
+    /// The secret that it is asked with.
+    pub okta_secret: Option<String>,
     pub tags: BTreeMap<String, String>,
 }
 
 fn joined<T: ToString, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok, S::Error> {
     let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
     serializer.serialize_str(&texts.join(","))
+}
+
+fn as_org<S: Serializer>(org: &Option<Org>, serializer: S) -> Result<S::Ok, S::Error> {
+    match org {
+        None => serializer.serialize_str(""),
+        Some(org) => serializer.serialize_str(&serde_json::to_string(org).map_err(serde::ser::Error::custom)?),
+    }
 }
 
 fn as_text<S: Serializer>(tuning: &Tuning, serializer: S) -> Result<S::Ok, S::Error> {
@@ -223,8 +237,12 @@ pub fn validate(sources: &SourceSet) -> Result<Environment, Problems> {
         });
         groups.insert(source.stem().to_owned(), group.unwrap_or_else(|| layer.clone()));
     }
+    let place = profile.as_ref().map_or(("", ""), |profile| {
+        (profile.account_id.as_str(), profile.region.as_str())
+    });
     let below = Below {
         environment: &sources.environment,
+        place,
         profile: &layer,
         groups: &groups,
     };

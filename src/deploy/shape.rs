@@ -97,6 +97,11 @@ const MAINTAINER: Key = optional(
     "The upkeep of the Activity table: small files are merged, and what is past its retention goes.",
     Shape::Map(TASK),
 );
+const RECONCILER: Key = optional(
+    "reconciler",
+    "The comparison with Okta's System Log, which fills gaps and follows users and devices; only with okta.api.",
+    Shape::Map(TASK),
+);
 const EVENT_QUEUE: Key = optional("queue", "The queue of a tenant's events.", Shape::Map(QUEUE));
 const ARCHIVE: Key = optional(
     "archive_retention_days",
@@ -212,7 +217,7 @@ pub const EXCEPTION: &[Key] = &[
 ];
 
 /// The settings of an environment. All but the last, which is one for all, may be otherwise for a group or tenant.
-pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, EVENT_QUEUE, ARCHIVE, DATA, LOGS];
+pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, RECONCILER, EVENT_QUEUE, ARCHIVE, DATA, LOGS];
 
 const QUOTAS: Key = optional(
     "quotas",
@@ -301,6 +306,7 @@ pub const DEFAULTS: &[Key] = &[
     DETECTOR,
     COMPACTOR,
     MAINTAINER,
+    RECONCILER,
     EVENT_QUEUE,
     ARCHIVE,
     DATA,
@@ -360,6 +366,7 @@ pub const PROFILE: &[Key] = &[
     DETECTOR,
     COMPACTOR,
     MAINTAINER,
+    RECONCILER,
     EVENT_QUEUE,
     ARCHIVE,
     DATA,
@@ -376,6 +383,7 @@ pub const GROUP: &[Key] = &[
     DETECTOR,
     COMPACTOR,
     MAINTAINER,
+    RECONCILER,
     EVENT_QUEUE,
     ARCHIVE,
     DATA,
@@ -481,6 +489,43 @@ const QUIET_HOURS: &[Key] = &[
     ),
 ];
 
+/// What the addresses of Okta's orgs end with.
+const DOMAINS: [&str; 5] = ["okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil"];
+
+const OKTA_API: &[Key] = &[
+    required(
+        "sign_in",
+        "By the tenant's secret okta-token, an API token; or by its secret okta-key, the private key of an application.",
+        Shape::Choice(&["token", "key"]),
+    ),
+    optional(
+        "client_id",
+        "The application's client ID, where it signs in by key.",
+        Shape::Text("^[A-Za-z0-9]{1,64}$"),
+    ),
+    optional(
+        "key_id",
+        "The key's ID, where the application has several.",
+        Shape::Text(ANY),
+    ),
+    optional(
+        "rate_limit_percent",
+        "The part of each of the org's rate limits that tasks may use; 50 unless it says otherwise.",
+        Shape::Number(1, 100),
+    ),
+    optional(
+        "history_days",
+        "How far back the System Log is compared, and so how much of a new tenant's history is loaded; 90 unless it says \
+         otherwise, which is all that Okta keeps.",
+        Shape::Number(1, 90),
+    ),
+    optional(
+        "reactivate",
+        "Whether a log stream that Okta switched off is set going again; one that a person switched off never is.",
+        Shape::Choice(&["automatic", "never"]),
+    ),
+];
+
 /// `environments/<environment>/tenants/<tenant>.yaml`.
 pub const TENANT: &[Key] = &[
     required(
@@ -507,11 +552,22 @@ pub const TENANT: &[Key] = &[
                 "What the tenant's Okta admin types in as AWS Event Source Name.",
                 Shape::Text(r"^[.\-_A-Za-z0-9]{1,75}$"),
             ),
+            optional(
+                "domain",
+                "What follows the subdomain in the org's address; okta.com unless it says otherwise.",
+                Shape::Choice(&DOMAINS),
+            ),
+            optional(
+                "api",
+                "How the org's management API is asked. Without it no gap is filled, and no user is known by name.",
+                Shape::Map(OKTA_API),
+            ),
         ]),
     ),
     DETECTOR,
     COMPACTOR,
     MAINTAINER,
+    RECONCILER,
     EVENT_QUEUE,
     ARCHIVE,
     DATA,

@@ -25,6 +25,8 @@ pub struct Query<'a> {
     pub user: &'a str,
     /// At most this many rows, the newest.
     pub limit: usize,
+    /// None of what was published before.
+    pub since: Option<Timestamp>,
 }
 
 /// The newest rows of a user, newest first.
@@ -38,9 +40,15 @@ pub async fn activity(lake: &Lake, query: Query<'_>) -> Result<Vec<ActivityRow>>
     let user: Predicate = Reference::new("user_id")
         .equal_to(Datum::string(query.user))
         .or(Reference::new("user_login").equal_to(Datum::string(lower_case(query.user))));
+    let wanted = match query.since {
+        None => user,
+        Some(since) => user.and(
+            Reference::new("published").greater_than_or_equal_to(Datum::timestamptz_micros(since.as_microsecond())),
+        ),
+    };
     let scan = table
         .scan()
-        .with_filter(user)
+        .with_filter(wanted)
         .with_batch_size(Some(BATCH_ROWS))
         .with_row_group_filtering_enabled(true)
         .build()

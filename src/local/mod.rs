@@ -11,6 +11,7 @@ pub mod export;
 pub mod journal;
 pub mod lease;
 pub mod objects;
+pub mod org;
 pub mod pattern;
 pub mod queue;
 pub mod retained;

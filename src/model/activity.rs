@@ -6,7 +6,7 @@ use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::model::event::{Head, Unusable};
+use crate::model::event::{Arrival, Head, Unusable};
 use crate::model::loose::{Object, Objects, Text};
 
 /// The identity of a row. Its order is the table's sort order: a day's rows by user, then by time.
@@ -22,7 +22,7 @@ pub struct RowKey<'a> {
 }
 
 /// The text columns beside the key, in the table's column order. Every one may be absent.
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 17] = [
     "user_login",
     "user_role",
     "event_type",
@@ -39,6 +39,7 @@ pub const COLUMNS: [&str; 16] = [
     "session_id",
     "application",
     "transaction_id",
+    "arrival",
 ];
 
 /// One event as the columns of its rows; the rows differ only in their user.
@@ -47,6 +48,7 @@ pub struct Activity<'a> {
     day: i32,
     published: i64,
     event_uuid: Cow<'a, str>,
+    arrival: Arrival,
     fields: Fields<'a>,
 }
 
@@ -185,8 +187,16 @@ impl<'a> Activity<'a> {
             day: day_of(published),
             published,
             event_uuid: head.uuid,
+            arrival: Arrival::Streamed,
             fields,
         })
+    }
+
+    /// The same, of an event that came otherwise than by the stream.
+    #[must_use]
+    pub fn arrived(mut self, arrival: Arrival) -> Self {
+        self.arrival = arrival;
+        self
     }
 
     /// The users whom the event concerns, each once: its actor (also one without an ID, so that no event is without a
@@ -236,6 +246,7 @@ impl<'a> Activity<'a> {
             self.fields.authentication_context.0.external_session_id.filled(),
             self.application(),
             self.fields.transaction.0.id.filled(),
+            self.arrival.mark(),
         ]
     }
 

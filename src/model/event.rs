@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::model::loose::{Sound, Text};
@@ -134,15 +134,64 @@ pub fn detail(line: &str) -> Option<&str> {
 
 /// The envelope that EventBridge would put around `event`.
 pub fn wrap(event: &str, head: &Head<'_>, source: &str, account: &str, region: &str) -> String {
+    wrap_as(event, head, (source, account, region), Arrival::Streamed)
+}
+
+/// As [`wrap`], with a mark of how the event came where the stream did not bring it. The place is source, account and region.
+pub fn wrap_as(event: &str, head: &Head<'_>, (source, account, region): (&str, &str, &str), arrival: Arrival) -> String {
     let seconds = head.published.strftime("%Y-%m-%dT%H:%M:%SZ");
     let text = |value: &str| serde_json::Value::from(value).to_string();
+    let mark = arrival.mark().map_or_else(String::new, |mark| format!("{ARRIVAL_KEY}{mark}\""));
     format!(
-        r#"{{"version":"0","id":{id},"detail-type":"SystemLog","source":{source},"account":{account},"time":"{seconds}","region":{region},"resources":[],"detail":{event}}}"#,
+        r#"{{"version":"0","id":{id},"detail-type":"SystemLog","source":{source},"account":{account},"time":"{seconds}","region":{region}{mark},"resources":[],"detail":{event}}}"#,
         id = text(&head.uuid),
         source = text(source),
         account = text(account),
         region = text(region),
     )
+}
+
+/// How an event came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrival {
+    /// By the log stream.
+    #[default]
+    Streamed,
+    /// From the System Log API, because the stream had not brought it.
+    Backfilled,
+    /// From the System Log API, from a time before the stream.
+    History,
+    /// From the System Log API, because somebody refreshed a user.
+    Refreshed,
+}
+
+const ARRIVAL_KEY: &str = ",\"arrival\":\"";
+
+impl Arrival {
+    /// What the Activity table and a segment's line call it; nothing for what the stream brought.
+    pub fn mark(self) -> Option<&'static str> {
+        match self {
+            Self::Streamed => None,
+            Self::Backfilled => Some("backfilled"),
+            Self::History => Some("history"),
+            Self::Refreshed => Some("refreshed"),
+        }
+    }
+
+    /// Of a segment's line. EventBridge's envelopes have no such key.
+    pub fn of(line: &str) -> Self {
+        let line = line.as_bytes();
+        let head = &line[..memchr::memmem::find(line, DETAIL_KEY.as_bytes()).unwrap_or(line.len())];
+        let Some(at) = memchr::memmem::find(head, ARRIVAL_KEY.as_bytes()) else {
+            return Self::Streamed;
+        };
+        let value = &head[at + ARRIVAL_KEY.len()..];
+        [Self::Backfilled, Self::History, Self::Refreshed]
+            .into_iter()
+            .find(|one| one.mark().is_some_and(|mark| value.starts_with(mark.as_bytes())))
+            .unwrap_or_default()
+    }
 }
 
 #[cfg(test)]
@@ -158,6 +207,19 @@ mod tests {
         let head = Head::parse(EVENT).unwrap();
         assert_eq!((&*head.uuid, &*head.event_type), ("u1", "user.session.start"));
         assert_eq!(head.published.as_millisecond() % 1000, 123);
+    }
+
+    #[test]
+    fn a_line_says_how_its_event_came() {
+        let head = Head::parse(EVENT).unwrap();
+        let place = ("aws.partner/okta.com/acme/1", "909617834444", "us-east-2");
+        for arrival in [Arrival::Streamed, Arrival::Backfilled, Arrival::History, Arrival::Refreshed] {
+            let line = wrap_as(EVENT, &head, place, arrival);
+            assert_eq!(segment_line(&line).unwrap(), line);
+            assert_eq!((Arrival::of(&line), detail(&line)), (arrival, Some(EVENT)));
+        }
+        let forged = r#"{"version":"0","detail":{"uuid":"u",  "x":{"a":1,"arrival":"history"}}}"#;
+        assert_eq!(Arrival::of(forged), Arrival::Streamed);
     }
 
     #[test]

@@ -147,6 +147,8 @@ impl Finding {
         let closed = self.history.last().filter(|change| change.to == Status::Closed);
         if let Some(closed) = closed
             && self.status == Status::Closed
+            // What is closed itself is history of what is closed already.
+            && more.status != Status::Closed
             && episode.last_seen > closed.at
         {
             let why = "it went on after it was closed".to_owned();

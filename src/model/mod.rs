@@ -4,6 +4,7 @@ pub mod activity;
 pub mod event;
 pub mod finding;
 pub mod identity;
+pub mod ledger;
 pub mod loose;
 pub mod metric;
 pub mod name;

@@ -5,6 +5,54 @@ use serde::{Deserialize, Serialize};
 /// The kind of log stream that sends to a partner event source.
 pub const EVENTBRIDGE: &str = "aws_eventbridge";
 
+/// The tenant's secret that is an API token.
+pub const TOKEN_SECRET: &str = "okta-token";
+/// The tenant's secret that is an application's private key, as PEM: RSA or P-256.
+pub const KEY_SECRET: &str = "okta-key";
+
+/// How a tenant signs in to its org.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignIn {
+    /// By the secret [`TOKEN_SECRET`].
+    Token,
+    /// By the secret [`KEY_SECRET`], as this application. `key_id` is the key's `kid` where the application has several.
+    Key { client_id: String, key_id: Option<String> },
+}
+
+/// A tenant's org, and how it is asked: what a tenant's task is told of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Org {
+    /// As in `https://acme.okta.com`.
+    pub address: String,
+    /// The partner event source.
+    pub source: String,
+    /// Where the tenant's log stream sends.
+    pub place: StreamSettings,
+    pub sign_in: SignIn,
+    /// The part of each of the org's rate limits that tasks may use.
+    pub rate_limit_percent: u8,
+    /// How far back the System Log is compared, and so how much of a new tenant's history is loaded.
+    pub history_days: u32,
+    /// Whether a stream that Okta switched off is set going again.
+    pub reactivates: bool,
+}
+
+impl Org {
+    /// The secret that it is asked with.
+    pub fn secret(&self) -> &'static str {
+        match self.sign_in {
+            SignIn::Token => TOKEN_SECRET,
+            SignIn::Key { .. } => KEY_SECRET,
+        }
+    }
+
+    /// Source, account and region of the envelopes of its events.
+    pub fn envelope(&self) -> (&str, &str, &str) {
+        (&self.source, &self.place.account_id, &self.place.region)
+    }
+}
+
 /// A log stream. Source: Okta's management API, `LogStream`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogStream {

@@ -12,10 +12,10 @@ use reqwest::{Method, Response, StatusCode, Url};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::model::okta::LogStream;
+use crate::model::okta::{LogStream, SignIn};
 use crate::okta::answer;
 use crate::okta::pace::{Share, Window};
-use crate::okta::sign_in::{Keeper, SignIn};
+use crate::okta::sign_in::Keeper;
 use crate::okta::target::{self, Target};
 use crate::ports::jitter::jittered;
 use crate::ports::okta::{Act, Ask, Next, Okta, Page};

@@ -12,4 +12,3 @@ mod target;
 mod tests;
 
 pub use client::{Client, Manners};
-pub use sign_in::{KEY_SECRET, SignIn, TOKEN_SECRET};

@@ -10,13 +10,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
+use crate::model::okta::{KEY_SECRET, SignIn, TOKEN_SECRET};
 use crate::okta::answer;
 use crate::ports::{Clock, Error, Kind, Result, Secrets};
-
-/// The tenant's secret that is an API token.
-pub const TOKEN_SECRET: &str = "okta-token";
-/// The tenant's secret that is an application's private key, as PEM: RSA or P-256.
-pub const KEY_SECRET: &str = "okta-key";
 
 /// An assertion is used at once.
 const ASSERTION_LASTS: SignedDuration = SignedDuration::from_mins(5);
@@ -30,16 +26,6 @@ const SCOPES: [&str; 3] = [
     "okta.logs.read okta.logStreams.read okta.users.read okta.devices.read okta.groups.read okta.roles.read",
     "okta.logs.read okta.users.read",
 ];
-
-/// How a tenant signs in to its org.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SignIn {
-    /// By the secret [`TOKEN_SECRET`].
-    Token,
-    /// By the secret [`KEY_SECRET`], as this application. `key_id` is the key's `kid` where the application has several.
-    Key { client_id: String, key_id: Option<String> },
-}
 
 /// Knows what the next request signs in with.
 pub struct Keeper {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, Url};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::ports::okta::{Act, Ask, EVENTS_A_PAGE, LogQuery};
 
@@ -118,6 +118,11 @@ pub fn act(act: &Act) -> Target {
         Act::Delete(id) => Target {
             method: Method::DELETE,
             ..stream(id)
+        },
+        Act::Touch(as_it_is) => Target {
+            method: Method::PUT,
+            body: Some(json!({"type": as_it_is.kind, "name": as_it_is.name, "settings": as_it_is.settings})),
+            ..stream(&as_it_is.id)
         },
     }
 }

@@ -77,6 +77,8 @@ pub enum Act {
     Deactivate(String),
     /// Only what is deactivated can be deleted.
     Delete(String),
+    /// Writes a stream as it is. Nothing changes but that the System Log says so: an event that harms nobody.
+    Touch(LogStream),
 }
 
 impl fmt::Display for Act {
@@ -86,6 +88,7 @@ impl fmt::Display for Act {
             Self::Activate(id) => write!(formatter, "activate the log stream {id}"),
             Self::Deactivate(id) => write!(formatter, "deactivate the log stream {id}"),
             Self::Delete(id) => write!(formatter, "delete the log stream {id}"),
+            Self::Touch(stream) => write!(formatter, "write the log stream {} as it is", stream.id),
         }
     }
 }

@@ -6,8 +6,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::lake::segment;
-use crate::model::event::{Head, Unusable, detail};
+use crate::model::event::{Arrival, Head, Unusable, detail};
 use crate::model::finding::{Change, Episode, Finding, Status, finding_id};
+use crate::model::okta::Org;
+use crate::ports::okta::Okta;
 use crate::ports::stop::Stop;
 use crate::ports::{Clock, Error, Kind, Objects, Queue, QueueDepth, Result};
 use crate::runtime::course::Course;
@@ -16,6 +18,7 @@ use crate::runtime::findings::Told;
 use crate::runtime::ingest::Ingest;
 use crate::runtime::notify::{Delivery, Outlet, Patience};
 use crate::runtime::silence;
+use crate::runtime::stream::{self, Condition, Look};
 
 /// What one run needs.
 pub struct Analysis<'a> {
@@ -27,6 +30,8 @@ pub struct Analysis<'a> {
     pub clock: &'a dyn Clock,
     pub patience: Patience,
     pub stop: &'a Stop,
+    /// The tenant's org; `None` where nobody may ask it.
+    pub okta: Option<(&'a dyn Okta, &'a Org)>,
 }
 
 /// Counts of one run. Received = landed + set aside.
@@ -51,6 +56,8 @@ pub struct Report {
     pub held_notifications: u64,
     /// Findings that a route was given up for.
     pub given_up_notifications: u64,
+    /// What the log stream does, by its org; `None` where that was not to be learned.
+    pub stream: Option<Condition>,
     /// The queue as the run left it.
     pub queue: QueueDepth,
     /// Whether the run was asked to stop before the queue had nothing more to give. The next run goes on.
@@ -61,6 +68,9 @@ impl Analysis<'_> {
     /// One run. The caller holds the tenant's ingest lease.
     pub async fn run(&self) -> Result<Report> {
         let mut report = Report::default();
+        // First, so that a stream that Okta stopped is silent no longer than it must be.
+        let look = self.look().await;
+        report.stream = look.as_ref().map(|look| look.condition);
         let mut course = Course::open(self.objects, self.rules).await?;
         let mut ingest = Ingest::open(self.queue, self.objects, self.stop, course.next_segment()).await?;
         while course.next_segment() < ingest.next_number() && !self.stop.is_asked() {
@@ -83,6 +93,19 @@ impl Analysis<'_> {
             }
         }
         let heard = course.hear(report.landed > 0, self.clock.now());
+        if let Some(outage) = look.and_then(|look| look.outage) {
+            let event = stream::event(&outage);
+            let found = found_in(
+                self.tenant,
+                self.rules,
+                course.memory(),
+                &OktaEvent::new(event.as_bytes()),
+                &event,
+            );
+            for finding in found.unwrap_or_default() {
+                course.tell(finding).await?;
+            }
+        }
         if !self.stop.is_asked() {
             for finding in silence::findings(self.tenant, self.rules, course.memory(), heard, self.clock.now()) {
                 course.tell(finding).await?;
@@ -108,6 +131,19 @@ impl Analysis<'_> {
         report.queue = self.queue.depth().await?;
         report.was_stopped = self.stop.is_asked();
         Ok(report)
+    }
+
+    /// What the org says of the log stream. Events are analysed although it says nothing.
+    async fn look(&self) -> Option<Look> {
+        let (okta, org) = self.okta?;
+        match stream::look(okta, self.objects, org, self.clock.now()).await {
+            Ok(look) => Some(look),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
+                tracing::warn!("cannot see whether the log stream is active: {error}{cause}");
+                None
+            }
+        }
     }
 
     /// Runs the rules over the next segment of the log.
@@ -144,7 +180,23 @@ pub(super) fn find(
     line: &str,
 ) -> std::result::Result<Vec<Finding>, Unusable> {
     let text = detail(line).ok_or(Unusable::NoDetail)?;
-    found_in(tenant, rules, memory, &OktaEvent::new(text.as_bytes()), text)
+    let mut found = found_in(tenant, rules, memory, &OktaEvent::new(text.as_bytes()), text)?;
+    if !found.is_empty() && Arrival::of(line) == Arrival::History {
+        found.iter_mut().for_each(close_as_history);
+    }
+    Ok(found)
+}
+
+/// What happened before anybody listened is kept and not told of; what goes on afterwards opens it again.
+fn close_as_history(finding: &mut Finding) {
+    if finding.status == Status::New {
+        finding.change(Change {
+            at: finding.episode.as_ref().map_or(finding.published, |episode| episode.last_seen),
+            to: Status::Closed,
+            by: "oort".to_owned(),
+            why: "it happened before the log stream began, and was loaded as history".to_owned(),
+        });
+    }
 }
 
 /// What the rules find in an event, given as JSON text too.

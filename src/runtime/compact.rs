@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::lake::set_aside::{self, SetAside};
 use crate::lake::{Lake, Rows, commit, segment};
 use crate::model::activity::{Activity, Watermark};
-use crate::model::event::{Unusable, detail};
+use crate::model::event::{Arrival, Unusable, detail};
 use crate::ports::{Objects, Result};
 
 /// Counts of one run.
@@ -77,5 +77,5 @@ async fn collect(objects: &dyn Objects, number: u64, rows: &mut Rows, report: &m
 /// The event of a segment's line, and the event's own text.
 pub(super) fn parse(line: &str) -> std::result::Result<(Activity<'_>, &str), Unusable> {
     let event = detail(line).ok_or(Unusable::NoDetail)?;
-    Ok((Activity::parse(event)?, event))
+    Ok((Activity::parse(event)?.arrived(Arrival::of(line)), event))
 }

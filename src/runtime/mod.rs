@@ -2,6 +2,7 @@
 //! one user. Reaches the world through ports and the lake only.
 
 pub mod analysis;
+pub mod backfill;
 pub mod backtest;
 pub mod compact;
 mod course;
@@ -9,6 +10,7 @@ pub mod detect;
 pub mod erase;
 pub mod findings;
 pub mod ingest;
+pub mod ledger;
 pub mod maintain;
 pub mod notify;
 pub mod outbox;
@@ -17,4 +19,5 @@ pub mod refresh;
 pub mod replay;
 pub mod retention;
 mod silence;
+pub mod stream;
 pub mod walk;

@@ -2,30 +2,65 @@
 //!
 //! The watermark stays where it is, so the next compaction reads the same events again and finds their rows present.
 
+mod overview;
+
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
+use jiff::{SignedDuration, Timestamp};
 use memchr::memmem::Finder;
 use serde::Serialize;
 
-use crate::lake::{Lake, Rows, commit, segment};
-use crate::model::activity::{Watermark, lower_case};
+use crate::lake::{self, Lake, Query, Rows, commit, segment};
+use crate::model::activity::{ActivityRow, Watermark, lower_case};
+use crate::model::event::{Arrival, wrap_as};
+use crate::model::okta::{Org, User};
+use crate::ports::okta::{Ask, LogQuery, Okta};
 use crate::ports::stop::Stop;
-use crate::ports::{Leases, Objects, Queue, Result};
+use crate::ports::{Clock, Error, Kind, Leases, Objects, Queue, Result};
+use crate::runtime::backfill::{append, on_one_line, usable};
 use crate::runtime::compact::parse;
 use crate::runtime::ingest::Ingest;
+
+pub use overview::Overview;
+
+/// How far before the user's last row the System Log is asked: events come late.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// How far back it is asked of a user without rows.
+const FIRST: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// Pages of a thousand events.
+const MOST_PAGES: u32 = 20;
+
+/// An error and its cause, in one line.
+fn whole(error: &Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
 
 /// The lease of whoever moves messages from the queue into segments.
 pub const INGEST_LEASE: &str = "ingest";
 
-/// Counts of one refresh.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+/// What one refresh has done.
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Report {
     /// Events of any user that were taken from the queue on the way.
     pub landed: u64,
+    /// Events of the user that the org's System Log had and that had not come.
+    pub fetched: u64,
     /// The user's rows among all that is not compacted yet.
     pub rows: u64,
     /// Rows that the table did not have.
     pub added: u64,
+    /// What is new to the table, by event type.
+    pub new: BTreeMap<String, u64>,
+    /// What the org says of the user; `None` where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overview: Option<Overview>,
+    /// What could not be asked, and why; all the rest is there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub problems: Vec<String>,
 }
 
 /// What a refresh needs.
@@ -35,6 +70,9 @@ pub struct Refresh<'a> {
     pub leases: &'a dyn Leases,
     pub stop: &'a Stop,
     pub lake: &'a Lake,
+    /// The tenant's org; `None` where nobody may ask it.
+    pub okta: Option<(&'a dyn Okta, &'a Org)>,
+    pub clock: &'a dyn Clock,
     /// An empty folder.
     pub scratch: &'a Path,
     /// The name of this run among all runs.
@@ -42,37 +80,105 @@ pub struct Refresh<'a> {
 }
 
 impl Refresh<'_> {
-    /// `user` is an Okta user ID, or a login in any letter case.
+    /// `user` is an Okta user ID, or a login in any letter case; or an e-mail address where the org may be asked.
     pub async fn run(&self, user: &str) -> Result<Report> {
+        let mut report = Report::default();
+        let mut known = None;
+        if let Some((okta, _)) = self.okta {
+            match overview::resolve(okta, user).await {
+                Ok(found) => known = found,
+                Err(error) if error.kind == Kind::Invalid => return Err(error),
+                Err(error) => report.problems.push(whole(&error)),
+            }
+        }
+        // Events name a user by ID; one that nobody knows may still be in them by this name.
+        let user = known.as_ref().map_or(user, |user| user.id.as_str());
         let from = match self.lake.load().await? {
             Some(table) => commit::watermark(&table)?,
             None => Watermark::default(),
         };
-        let landed = self.land(from).await?;
+        report.landed = self.land(from).await?;
+        let rows = self.rows_since_the_last(user).await?;
+        let mut collected = Collected {
+            rows: Rows::new(self.scratch, self.run),
+            seen: rows.iter().map(|row| row.event_uuid.clone()).collect(),
+            new: BTreeMap::new(),
+        };
         let end = segment::end(self.objects, from.0).await?;
         let hint = Hint::new(user);
-        let mut rows = Rows::new(self.scratch, self.run);
         for number in from.0..end {
             let mut lines = segment::Lines::open(self.objects, number).await?;
             while let Some(line) = lines.next_line()? {
-                if !hint.may_concern(line) {
-                    continue;
-                }
-                // A line that cannot be read is set aside by the compaction, which reads every line.
-                let Ok((activity, event)) = parse(line) else {
-                    continue;
-                };
-                for subject in activity.subjects().iter().filter(|subject| subject.is(user)) {
-                    rows.push(&activity, subject, event)?;
+                if hint.may_concern(line) {
+                    collected.take(line, user)?;
                 }
             }
         }
+        if let (Some((okta, org)), Some(known)) = (self.okta, &known) {
+            let last = rows.first().map(|row| row.published);
+            match self.fetch((okta, org, known), (from, last), &mut collected).await {
+                Ok(fetched) => report.fetched = fetched,
+                Err(error) => report.problems.push(whole(&error)),
+            }
+            report.overview = Some(overview::of(okta, known, &mut report.problems).await);
+        }
+        let Collected { rows, new, .. } = collected;
         let written = rows.commit(self.lake, |watermark| watermark).await?;
-        Ok(Report {
-            landed,
-            rows: written.offered,
-            added: written.added,
-        })
+        report.rows = written.offered;
+        report.added = written.added;
+        report.new = new;
+        Ok(report)
+    }
+
+    /// The user's rows from shortly before the newest on, newest first: what came late may stand there.
+    async fn rows_since_the_last(&self, user: &str) -> Result<Vec<ActivityRow>> {
+        const MOST: usize = 5_000;
+        let query = |limit, since| Query { user, limit, since };
+        let newest = lake::activity(self.lake, query(1, None)).await?;
+        match newest.first() {
+            None => Ok(newest),
+            Some(row) => lake::activity(self.lake, query(MOST, Some(before(row.published, OVERLAP)))).await,
+        }
+    }
+
+    /// Asks the org for the user's events since the last row. What had not come is put into the log of segments, so that rules
+    /// and compaction see it as anything else.
+    async fn fetch(
+        &self,
+        (okta, org, user): (&dyn Okta, &Org, &User),
+        (from, last): (Watermark, Option<Timestamp>),
+        collected: &mut Collected,
+    ) -> Result<u64> {
+        let now = self.clock.now();
+        let id = serde_json::Value::from(user.id.as_str());
+        let ask = Ask::Events(LogQuery {
+            from: last.map_or_else(|| before(now, FIRST), |last| before(last, OVERLAP)),
+            to: now,
+            filter: Some(format!("actor.id eq {id} or target.id eq {id}")),
+        });
+        let (mut next, mut pages, mut lines) = (None, 0, segment::Builder::new()?);
+        loop {
+            let page = okta.ask(&ask, next.as_ref()).await?;
+            for item in &page.items {
+                let Ok(head) = usable(item.get()) else { continue };
+                if !collected.seen.contains(&*head.uuid) {
+                    let line = wrap_as(&on_one_line(item.get()), &head, org.envelope(), Arrival::Refreshed);
+                    collected.take(&line, &user.id)?;
+                    lines.push(&line)?;
+                }
+            }
+            next = page.next;
+            pages += 1;
+            // Somebody waits; the comparison with the System Log fetches the rest.
+            if next.is_none() || pages == MOST_PAGES {
+                break;
+            }
+        }
+        let fetched = lines.lines();
+        if fetched > 0 {
+            append(self.objects, from.0, lines.finish()?).await?;
+        }
+        Ok(fetched)
     }
 
     /// Takes what waits in the queue, unless a detector is doing just that.
@@ -96,6 +202,37 @@ impl Refresh<'_> {
         }
         Ok(events)
     }
+}
+
+/// Rows on their way, and the events that they are of.
+struct Collected {
+    rows: Rows,
+    /// The `uuid`s of the user's events that are here.
+    seen: HashSet<String>,
+    /// Those that were not in the table, by event type.
+    new: BTreeMap<String, u64>,
+}
+
+impl Collected {
+    /// A line that cannot be read is set aside by the compaction, which reads every line.
+    fn take(&mut self, line: &str, user: &str) -> Result<()> {
+        let Ok((activity, event)) = parse(line) else {
+            return Ok(());
+        };
+        for subject in activity.subjects().iter().filter(|subject| subject.is(user)) {
+            self.rows.push(&activity, subject, event)?;
+            let head = usable(event).ok();
+            if let Some(head) = head.filter(|head| !self.seen.contains(&*head.uuid)) {
+                self.seen.insert(head.uuid.to_string());
+                *self.new.entry(head.event_type.to_string()).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn before(at: Timestamp, by: SignedDuration) -> Timestamp {
+    at.checked_sub(by).unwrap_or(at)
 }
 
 /// A quick look at a line that spares most of them the parse. It may say yes wrongly, never no.

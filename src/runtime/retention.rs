@@ -9,7 +9,7 @@ use crate::lake::{Lake, Upkeep, commit, segment, set_aside};
 use crate::model::activity::Watermark;
 use crate::model::event::{Head, detail};
 use crate::ports::{Objects, Result};
-use crate::runtime::{course, findings};
+use crate::runtime::{course, findings, ledger};
 
 /// What of a tenant is older than a horizon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,11 +29,14 @@ struct Keys {
     segments: Vec<String>,
     set_aside: Vec<String>,
     findings: Vec<String>,
+    /// What the ledger keeps of hours of which Okta keeps nothing.
+    hours: Vec<String>,
 }
 
 impl Keys {
     fn all(&self) -> impl Iterator<Item = &String> {
-        self.segments.iter().chain(&self.set_aside).chain(&self.findings)
+        let events = self.segments.iter().chain(&self.set_aside);
+        events.chain(&self.findings).chain(&self.hours)
     }
 }
 
@@ -77,6 +80,7 @@ async fn old_keys(objects: &dyn Objects, lake: &Lake, horizon: Horizon) -> Resul
             .into_iter()
             .filter(|key| findings::day_of_key(key).is_some_and(|day| day < horizon.date()))
             .collect(),
+        hours: ledger::keys_before(objects, horizon.date()).await?,
     })
 }
 
@@ -87,9 +91,12 @@ async fn first_kept_segment(objects: &dyn Objects, lake: &Lake, horizon: Horizon
         None => Watermark::default(),
     };
     let judged = course::next_segment(objects).await?;
+    // Where nobody compares with Okta, nobody follows the log.
+    let counted = ledger::state(objects).await?.next_segment;
+    let counted = if counted == 0 { u64::MAX } else { counted };
     let last = segment::end(objects, first).await?.saturating_sub(1);
     let mut kept = first;
-    for number in first..last.min(compacted.0).min(judged) {
+    for number in first..last.min(compacted.0).min(judged).min(counted) {
         match is_past(objects, number, horizon).await? {
             Some(true) => kept = number + 1,
             Some(false) => break,

@@ -18,7 +18,7 @@ use serde_json::json;
 
 /// Messages that wait; each is given once.
 #[derive(Default)]
-struct Waiting(Mutex<Vec<String>>);
+pub struct Waiting(pub Mutex<Vec<String>>);
 
 #[async_trait]
 impl Queue for Waiting {
@@ -84,6 +84,7 @@ impl Tenant {
                 clock: &self.clock,
                 patience: Patience::default(),
                 stop: &Stop::default(),
+                okta: None,
             };
             last = analysis.run().await.unwrap();
             self.clock.advance(Duration::from_hours(1));

@@ -250,7 +250,7 @@ fn a_backtest_tells_of_what_would_be_found_and_stores_nothing() {
     );
     let text = world.ok(&["rules", "backtest", "--tenant", "acme", "--days", "1"]);
     assert!(
-        text.contains("0 of 69 rules would have told of something in 0 events of 1 days"),
+        text.contains("0 of 70 rules would have told of something in 0 events of 1 days"),
         "{text}"
     );
 }

@@ -16,6 +16,7 @@ pub fn settings(reader: &mut Reader<'_>, fields: &Fields<'_>, below: &Settings) 
         detector: task(reader, fields, "detector", &below.detector),
         compactor: task(reader, fields, "compactor", &below.compactor),
         maintainer: task(reader, fields, "maintainer", &below.maintainer),
+        reconciler: task(reader, fields, "reconciler", &below.reconciler),
         queue: queue(reader, fields, &below.queue),
         archive_retention_days: number(reader, fields, "archive_retention_days", below.archive_retention_days),
         data_retention_days: data_retention(reader, fields, below.data_retention_days),
@@ -166,7 +167,8 @@ impl Settings {
         Self {
             detector: task.clone(),
             compactor: task.clone(),
-            maintainer: task,
+            maintainer: task.clone(),
+            reconciler: task,
             queue: Queue {
                 visibility_timeout_seconds: 30,
                 receive_limit: 1,

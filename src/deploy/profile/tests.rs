@@ -10,6 +10,7 @@ network: {subnets: [subnet-1], security_groups: [sg-1]}
 detector: {schedule: rate(1 hour), jitter_minutes: 30, cpu: 512, memory_mib: 1024}
 compactor: {schedule: cron(15 3 * * ? *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
 maintainer: {schedule: cron(45 5 ? * SUN *), jitter_minutes: 0, cpu: 256, memory_mib: 512}
+reconciler: {schedule: rate(6 hours), jitter_minutes: 0, cpu: 256, memory_mib: 512}
 queue: {visibility_timeout_seconds: 60, receive_limit: 5, retention_days: 14}
 archive_retention_days: 14
 data_retention_days: 0

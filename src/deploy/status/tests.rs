@@ -16,7 +16,7 @@ fn profile() -> Profile {
         defaults: None,
         profile: file(
             "p.yaml",
-            "environment: test\ntarget: aws\naccount_id: \"000000000000\"\nregion: us-east-2\nimage: i\nnetwork: {subnets: [subnet-0], security_groups: [sg-0]}\ndetector: {schedule: rate(1 hour), jitter_minutes: 0, cpu: 256, memory_mib: 512}\ncompactor: {schedule: rate(1 day), jitter_minutes: 0, cpu: 256, memory_mib: 512}\nmaintainer: {schedule: rate(7 days), jitter_minutes: 0, cpu: 256, memory_mib: 512}\nqueue: {visibility_timeout_seconds: 60, receive_limit: 5, retention_days: 14}\narchive_retention_days: 14\ndata_retention_days: 0\nlog_retention_days: 30\n",
+            "environment: test\ntarget: aws\naccount_id: \"000000000000\"\nregion: us-east-2\nimage: i\nnetwork: {subnets: [subnet-0], security_groups: [sg-0]}\ndetector: {schedule: rate(1 hour), jitter_minutes: 0, cpu: 256, memory_mib: 512}\ncompactor: {schedule: rate(1 day), jitter_minutes: 0, cpu: 256, memory_mib: 512}\nmaintainer: {schedule: rate(7 days), jitter_minutes: 0, cpu: 256, memory_mib: 512}\nreconciler: {schedule: rate(6 hours), jitter_minutes: 0, cpu: 256, memory_mib: 512}\nqueue: {visibility_timeout_seconds: 60, receive_limit: 5, retention_days: 14}\narchive_retention_days: 14\ndata_retention_days: 0\nlog_retention_days: 30\n",
         ),
         groups: Vec::new(),
         tenants: Vec::new(),

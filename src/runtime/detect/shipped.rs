@@ -12,7 +12,7 @@ macro_rules! files {
 }
 
 /// Every rule file of `detections/`; a test holds the list against the folder.
-const FILES: [(&str, &str); 69] = files![
+const FILES: [(&str, &str); 70] = files![
     "admin_console_denied",
     "admin_console_through_anonymizer",
     "admin_role_granted",
@@ -45,6 +45,7 @@ const FILES: [(&str, &str); 69] = files![
     "impossible_travel",
     "lockouts_in_a_row",
     "log_stream_changed",
+    "log_stream_inactive",
     "log_stream_silent",
     "log_stream_stopped",
     "many_applications_denied",

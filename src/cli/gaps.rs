@@ -1,0 +1,102 @@
+//! `oort gaps`: hour by hour, what came, what Okta has, and what was fetched.
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::cli::output::Format;
+use crate::cli::target::{Target, WallClock};
+use crate::cli::task::TenantArgs;
+use crate::cli::{Exit, Global, Outcome, output};
+use crate::model::ledger::{Hour, HourState, Outage};
+use crate::ports::Clock as _;
+use crate::runtime::{ledger, stream};
+
+/// Show hour by hour how many events came, how many Okta's System Log has, and how many were fetched.
+///
+/// `oort reconcile` compares. An hour is compared as soon as it is over for an hour, and once more after eight.
+#[derive(Debug, Args)]
+pub struct Gaps {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// Hours before now that are shown.
+    #[arg(long, value_name = "HOURS", default_value_t = 48)]
+    hours: u32,
+    /// Only hours in which something was missing, or still is.
+    #[arg(long)]
+    only_gaps: bool,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    hours: Vec<Line>,
+    outages: Vec<Outage>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    hour: Hour,
+    #[serde(flatten)]
+    state: HourState,
+    missing: Option<u64>,
+}
+
+impl Gaps {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let target = Target::open(global, &self.tenant).await?;
+        let now = WallClock.now();
+        let from = now
+            .checked_sub(SignedDuration::from_hours(i64::from(self.hours)))
+            .unwrap_or(Timestamp::MIN);
+        let known = ledger::state(&*target.objects).await?.hours;
+        let all = std::iter::successors(Some(Hour::of(from)), |hour| Some(hour.next()));
+        let lines = all.take_while(|hour| hour.start() < now).map(|hour| {
+            let state = known.get(&hour).copied().unwrap_or_default();
+            Line {
+                hour,
+                state,
+                missing: state.missing(),
+            }
+        });
+        let shown = Shown {
+            hours: lines.filter(|line| !self.only_gaps || line.is_gap()).collect(),
+            outages: stream::outages(&*target.objects).await?,
+        };
+        match self.format {
+            Format::Json => output::json(&shown),
+            Format::Table => print(&shown),
+        }
+        Ok(Exit::Done)
+    }
+}
+
+impl Line {
+    fn is_gap(&self) -> bool {
+        self.state.filled > 0 || self.missing.is_some_and(|missing| missing > 0)
+    }
+}
+
+fn print(shown: &Shown) {
+    let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let row = |line: &Line| {
+        vec![
+            format!("{}:00Z", line.hour),
+            line.state.received.to_string(),
+            number(line.state.expected),
+            line.state.filled.to_string(),
+            number(line.missing),
+            line.state
+                .checked
+                .map_or_else(|| "-".to_owned(), |at| at.strftime("%Y-%m-%d %H:%M").to_string()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = shown.hours.iter().map(row).collect();
+    output::table(&["HOUR", "RECEIVED", "EXPECTED", "FILLED", "MISSING", "COMPARED"], &rows);
+    for outage in &shown.outages {
+        let until = outage.to.map_or_else(|| "now".to_owned(), |to| to.to_string());
+        let mended = if outage.was_reactivated { "; reactivated" } else { "" };
+        output::line(format!("outage from {} to {until}: {}{mended}", outage.from, outage.what));
+    }
+}

@@ -1,0 +1,94 @@
+//! `oort reconcile`: what came is compared with Okta's System Log, and what is missing is fetched.
+
+use clap::Args;
+use jiff::SignedDuration;
+use serde::Serialize;
+use tracing::Instrument;
+
+use crate::cli::target::{Target, WallClock};
+use crate::cli::task::TenantArgs;
+use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::ports::Clock as _;
+use crate::ports::stop::Stop;
+use crate::runtime::backfill::{Backfill, Report};
+use crate::runtime::stream;
+
+/// The lease of whoever compares with Okta.
+const LEASE: &str = "reconcile";
+
+/// Compare a tenant's events with Okta's System Log, hour by hour, and fetch what is missing; the newest hours first.
+#[derive(Debug, Args)]
+pub struct Reconcile {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// Begin no hour after so many minutes; the next run goes on.
+    #[arg(long, value_name = "MINUTES", default_value_t = 300)]
+    minutes: u32,
+}
+
+/// What one run has done.
+#[derive(Debug, Serialize)]
+pub struct Reconciled {
+    pub gaps: Report,
+}
+
+impl Reconcile {
+    pub async fn run(self, global: &Global) -> Outcome {
+        let target = Target::open(global, &self.tenant).await?;
+        let stop = stop::on_signals()?;
+        let Some((reconciled, failure)) = run(&target, &stop, self.minutes).await? else {
+            output::line("another run is comparing this tenant's events; nothing to do");
+            return Ok(Exit::Done);
+        };
+        output::json(&reconciled);
+        match failure {
+            // What was fetched is kept; the failure is the person's to know.
+            Some(error) => Err(error.into()),
+            None => Ok(Exit::Done),
+        }
+    }
+}
+
+/// One run under the tenant's lease; `None` when another run holds it.
+pub async fn run(
+    target: &Target,
+    stop: &Stop,
+    minutes: u32,
+) -> Result<Option<(Reconciled, Option<crate::ports::Error>)>, Failure> {
+    let run = target.start("reconcile");
+    let asked = target.okta()?;
+    let okta = asked.for_task()?;
+    let Some(lease) = target.leases.acquire(LEASE, stop).await? else {
+        run.span.in_scope(|| tracing::info!("another run holds the lease"));
+        return Ok(None);
+    };
+    let work = async {
+        let backfill = Backfill {
+            okta: &*okta,
+            objects: &*target.objects,
+            org: &asked.org,
+            outages: &stream::outages(&*target.objects).await?,
+            clock: &WallClock,
+            stop,
+            until: WallClock
+                .now()
+                .checked_add(SignedDuration::from_mins(i64::from(minutes)))
+                .ok(),
+        };
+        backfill.run().await
+    };
+    let done = work.instrument(run.span.clone()).await;
+    lease.release().await;
+    let (gaps, failure) = done?;
+    run.span.in_scope(|| {
+        tracing::info!(
+            hours = gaps.hours,
+            expected = gaps.expected,
+            filled = gaps.filled,
+            left = gaps.left,
+            requests = gaps.requests,
+            "compared with Okta"
+        );
+    });
+    Ok(Some((Reconciled { gaps }, failure)))
+}

@@ -1,0 +1,257 @@
+//! No gap: hour by hour, what came in is compared with the tenant's System Log, and what is missing is fetched into the log of
+//! segments, from which rules and compaction take it as anything else. A new tenant's history comes the same way.
+//!
+//! Memory holds one hour's event IDs and one segment, however much there is to fetch.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::lake::segment;
+use crate::lake::set_aside::{self, SetAside};
+use crate::model::event::{Arrival, Head, check_sound, wrap_as};
+use crate::model::ledger::{EventId, Hour, Outage, due};
+use crate::model::okta::Org;
+use crate::ports::okta::{Ask, LogQuery, Okta, Page};
+use crate::ports::stop::Stop;
+use crate::ports::{Clock, Error, Kind, Objects, Result};
+use crate::runtime::ledger::Ledger;
+
+/// A segment is closed at this many bytes or events.
+const SEGMENT_BYTES: usize = 16 << 20;
+const SEGMENT_EVENTS: u64 = 20_000;
+/// What was compared is written down after so many hours, also where nothing was missing.
+const HOURS_IN_HAND: usize = 48;
+
+/// What one run needs. The caller holds the tenant's lease for it.
+pub struct Backfill<'a> {
+    pub okta: &'a dyn Okta,
+    pub objects: &'a dyn Objects,
+    pub org: &'a Org,
+    /// When the stream did not send, as far as anybody knows.
+    pub outages: &'a [Outage],
+    pub clock: &'a dyn Clock,
+    pub stop: &'a Stop,
+    /// No hour is begun after it.
+    pub until: Option<Timestamp>,
+}
+
+/// Counts of one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Hours that were compared.
+    pub hours: u64,
+    /// Events that the System Log has of them.
+    pub expected: u64,
+    /// Those that were not here, and are now.
+    pub filled: u64,
+    /// Those that cannot be kept, and were set aside.
+    pub set_aside: u64,
+    /// Requests to Okta.
+    pub requests: u64,
+    /// Hours that a later run compares.
+    pub left: u64,
+}
+
+impl Backfill<'_> {
+    /// Compares hours until none is due, somebody asks to stop, or time is over. What was fetched before a failure stays; the
+    /// failure is given beside the report.
+    pub async fn run(&self) -> Result<(Report, Option<Error>)> {
+        let mut ledger = Ledger::open(self.objects).await?;
+        ledger.follow().await?;
+        let mut filling = Filling::new(self, ledger)?;
+        let mut failure = None;
+        loop {
+            let mut hours = self.due(&filling);
+            filling.report.left = hours.len() as u64;
+            if hours.is_empty() || self.is_over() {
+                break;
+            }
+            let hour = hours.swap_remove(0);
+            match filling.compare(hour).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
+                }
+            }
+        }
+        // What has not reached the log is only lost work; the failure that came first is told.
+        match filling.flush().await {
+            Err(error) if failure.is_none() => return Err(error),
+            _ => {}
+        }
+        filling.report.requests = self.okta.requests();
+        Ok((filling.report, failure))
+    }
+
+    fn due(&self, filling: &Filling<'_>) -> Vec<Hour> {
+        let now = self.clock.now();
+        let mut hours = due(now, self.org.history_days, &filling.ledger.state.hours, self.outages);
+        hours.retain(|hour| filling.compared.iter().all(|one| one.hour != *hour));
+        hours
+    }
+
+    fn is_over(&self) -> bool {
+        self.stop.is_asked() || self.until.is_some_and(|until| self.clock.now() >= until)
+    }
+}
+
+/// An hour that was compared and is written down when its events are kept.
+struct Compared {
+    hour: Hour,
+    expected: u64,
+    at: Timestamp,
+}
+
+/// A segment in the making.
+struct Filling<'a> {
+    run: &'a Backfill<'a>,
+    ledger: Ledger<'a>,
+    segment: segment::Builder,
+    /// The segment's events.
+    fetched: Vec<(Hour, EventId)>,
+    compared: Vec<Compared>,
+    set_aside: Vec<SetAside>,
+    report: Report,
+}
+
+impl<'a> Filling<'a> {
+    fn new(run: &'a Backfill<'a>, ledger: Ledger<'a>) -> Result<Self> {
+        Ok(Self {
+            run,
+            ledger,
+            segment: segment::Builder::new()?,
+            fetched: Vec::new(),
+            compared: Vec::new(),
+            set_aside: Vec::new(),
+            report: Report::default(),
+        })
+    }
+
+    /// One hour, whole; `false` when somebody asked to stop before its end.
+    async fn compare(&mut self, hour: Hour) -> Result<bool> {
+        let received = self.ledger.received(hour).await?;
+        let at = self.run.clock.now();
+        let ask = Ask::Events(LogQuery {
+            from: hour.start(),
+            to: hour.end(),
+            filter: None,
+        });
+        let arrival = match self.ledger.state.began {
+            Some(began) if hour.end() > began => Arrival::Backfilled,
+            _ => Arrival::History,
+        };
+        let mut seen = HashSet::new();
+        let mut next = None;
+        loop {
+            let page: Page = self.run.okta.ask(&ask, next.as_ref()).await?;
+            for item in &page.items {
+                let event = item.get();
+                match usable(event) {
+                    Ok(head) => {
+                        let id = EventId::of(&head.uuid);
+                        // Pages of one query may overlap, and so may what a server gives at an hour's edges.
+                        if Hour::of(head.published) == hour && seen.insert(id) && !received.contains(id) {
+                            self.take(hour, id, event, &head, arrival)?;
+                        }
+                    }
+                    Err(reason) => self.set_aside.push(SetAside {
+                        reason: reason.to_string(),
+                        body: event.to_owned(),
+                    }),
+                }
+            }
+            if self.segment.raw_bytes() >= SEGMENT_BYTES || self.segment.lines() >= SEGMENT_EVENTS {
+                self.flush().await?;
+            }
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+            if self.run.stop.is_asked() {
+                return Ok(false);
+            }
+        }
+        self.report.hours += 1;
+        self.report.expected += seen.len() as u64;
+        self.compared.push(Compared {
+            hour,
+            expected: seen.len() as u64,
+            at,
+        });
+        if self.compared.len() >= HOURS_IN_HAND {
+            self.flush().await?;
+        }
+        Ok(true)
+    }
+
+    fn take(&mut self, hour: Hour, id: EventId, event: &str, head: &Head<'_>, arrival: Arrival) -> Result<()> {
+        let line = wrap_as(&on_one_line(event), head, self.run.org.envelope(), arrival);
+        self.segment.push(&line)?;
+        self.fetched.push((hour, id));
+        Ok(())
+    }
+
+    /// Keeps what was fetched, and only then writes down what was compared.
+    async fn flush(&mut self) -> Result<()> {
+        if !self.set_aside.is_empty() {
+            let name = format!("backfill-{}", self.run.clock.now());
+            set_aside::put(self.run.objects, &name, &self.set_aside).await?;
+            self.report.set_aside += self.set_aside.len() as u64;
+            self.set_aside.clear();
+        }
+        if self.segment.lines() > 0 {
+            let segment = std::mem::replace(&mut self.segment, segment::Builder::new()?);
+            self.report.filled += segment.lines();
+            append(self.run.objects, self.ledger.state.next_segment, segment.finish()?).await?;
+        }
+        let mut fetched = std::mem::take(&mut self.fetched);
+        fetched.sort_unstable();
+        for of_hour in fetched.chunk_by(|a, b| a.0 == b.0) {
+            let ids: Vec<EventId> = of_hour.iter().map(|(_, id)| *id).collect();
+            self.ledger.receive(of_hour[0].0, &[], &ids).await?;
+        }
+        if self.compared.is_empty() {
+            return Ok(());
+        }
+        for one in self.compared.drain(..) {
+            let state = self.ledger.state.hours.entry(one.hour).or_default();
+            state.expected = Some(one.expected);
+            state.checked = Some(one.at);
+        }
+        self.ledger.save().await
+    }
+}
+
+/// Puts a segment at the end of the log; `from` is not after the end. Gives its number.
+pub async fn append(objects: &dyn Objects, from: u64, bytes: Vec<u8>) -> Result<u64> {
+    let mut number = segment::end(objects, from).await?;
+    loop {
+        match segment::put(objects, number, bytes.clone()).await {
+            Ok(()) => return Ok(number),
+            Err(Error {
+                kind: Kind::Conflict, ..
+            }) => number = segment::end(objects, number).await?.max(number + 1),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The head of an event that can be kept.
+pub fn usable(event: &str) -> std::result::Result<Head<'_>, crate::model::event::Unusable> {
+    let head = Head::parse(event)?;
+    check_sound(event)?;
+    Ok(head)
+}
+
+/// Inside a JSON string a line break is always escaped, so a raw one is white space.
+pub fn on_one_line(event: &str) -> std::borrow::Cow<'_, str> {
+    if event.contains(['\n', '\r']) {
+        event.replace(['\n', '\r'], " ").into()
+    } else {
+        event.into()
+    }
+}
