@@ -16,6 +16,7 @@ const KEY: &str = "okta/stream.json";
 const OUTAGES: usize = 100;
 /// How far before the last look Okta's own word about the end is looked for.
 const LOOK_BACK: SignedDuration = SignedDuration::from_hours(2);
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// Where no look came before.
 const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -190,7 +191,8 @@ async fn how_it_stopped(
     let from = active.unwrap_or(now).checked_sub(back).unwrap_or(now);
     let ask = Ask::Events(LogQuery {
         from,
-        to: now,
+        // Okta's clock may be ahead.
+        to: now.saturating_add(SKEW).unwrap_or(now),
         filter: Some(r#"eventType eq "system.log_stream.lifecycle.deactivate""#.to_owned()),
     });
     let page = okta.ask(&ask, None).await?;

@@ -11,7 +11,7 @@ mod crash;
 mod detections;
 mod emulator;
 mod environments;
-mod gaps;
+pub mod gaps;
 mod isolation;
 mod lake;
 mod lease_contract;

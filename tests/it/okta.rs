@@ -1,5 +1,6 @@
 //! The client of Okta's management API, against a server on loopback that answers well and badly.
 
+mod contract;
 mod openapi;
 
 use std::sync::Arc;

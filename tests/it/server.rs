@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -46,54 +47,77 @@ impl Asked {
     }
 }
 
+/// Says how a request is answered.
+#[async_trait]
+pub trait Answers: Send + Sync {
+    async fn answer(&self, asked: Asked) -> Answer;
+}
+
+/// Serves on loopback until the test's end; gives the address.
+pub async fn serve_with(answers: Arc<dyn Answers>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, Arc::clone(&answers)));
+        }
+    });
+    address
+}
+
 /// A server that gives each answer once, and then 200.
 pub struct Server {
     pub address: String,
     pub port: u16,
-    asked: Arc<Mutex<Vec<Asked>>>,
-    answers: Arc<Mutex<Vec<Answer>>>,
+    told: Arc<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    asked: Mutex<Vec<Asked>>,
+    answers: Mutex<Vec<Answer>>,
+}
+
+#[async_trait]
+impl Answers for Told {
+    async fn answer(&self, asked: Asked) -> Answer {
+        self.asked.lock().unwrap().push(asked);
+        let mut answers = self.answers.lock().unwrap();
+        if answers.is_empty() {
+            Answer::status(200)
+        } else {
+            answers.remove(0)
+        }
+    }
 }
 
 impl Server {
     pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let server = Self {
-            address: format!("http://127.0.0.1:{port}"),
-            port,
-            asked: Arc::default(),
-            answers: Arc::new(Mutex::new(answers.into_iter().collect())),
-        };
-        let (asked, answers) = (Arc::clone(&server.asked), Arc::clone(&server.answers));
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&asked), Arc::clone(&answers)));
-            }
+        let told = Arc::new(Told {
+            answers: Mutex::new(answers.into_iter().collect()),
+            ..Told::default()
         });
-        server
+        let address = serve_with(Arc::clone(&told) as Arc<dyn Answers>).await;
+        let port = address.rsplit(':').next().and_then(|port| port.parse().ok());
+        Self {
+            port: port.unwrap(),
+            address,
+            told,
+        }
     }
 
     pub fn asked(&self) -> Vec<Asked> {
-        self.asked.lock().unwrap().clone()
+        self.told.asked.lock().unwrap().clone()
     }
 
     pub fn answer(&self, answers: impl IntoIterator<Item = Answer>) {
-        *self.answers.lock().unwrap() = answers.into_iter().collect();
+        *self.told.answers.lock().unwrap() = answers.into_iter().collect();
     }
 }
 
-async fn serve(mut stream: TcpStream, asked: Arc<Mutex<Vec<Asked>>>, answers: Arc<Mutex<Vec<Answer>>>) {
+async fn serve(mut stream: TcpStream, answers: Arc<dyn Answers>) {
     while let Some(request) = read(&mut stream).await {
-        asked.lock().unwrap().push(request);
-        let next = {
-            let mut answers = answers.lock().unwrap();
-            if answers.is_empty() {
-                Answer::status(200)
-            } else {
-                answers.remove(0)
-            }
-        };
-        let text = match next {
+        let text = match answers.answer(request).await {
             Answer::Status(status, headers, body) => {
                 format!(
                     "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{headers}\r\n{body}",

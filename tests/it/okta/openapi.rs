@@ -158,6 +158,7 @@ async fn every_request_is_one_that_oktas_own_description_allows() {
         },
     };
     let made = okta.act(&Act::Create(new.clone())).await.unwrap().unwrap();
+    okta.act(&Act::Touch(made.clone())).await.unwrap().unwrap();
     okta.act(&Act::Deactivate(made.id.clone())).await.unwrap().unwrap();
     okta.act(&Act::Activate(made.id.clone())).await.unwrap().unwrap();
     assert_eq!(okta.act(&Act::Delete(made.id)).await.unwrap(), None);
