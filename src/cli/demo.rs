@@ -220,7 +220,15 @@ async fn show_notifications(target: &Embedded) -> Result<(), Failure> {
 }
 
 async fn rows(target: &Embedded, user: &str, limit: usize) -> Result<Vec<ActivityRow>, Failure> {
-    Ok(lake::activity(target.lake()?, Query { user, limit, since: None }).await?)
+    Ok(lake::activity(
+        target.lake()?,
+        Query {
+            user,
+            limit,
+            since: None,
+        },
+    )
+    .await?)
 }
 
 /// The user of the gravest finding that is about a person.

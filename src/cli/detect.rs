@@ -48,7 +48,10 @@ pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option
         return Ok(None);
     };
     // Events do not wait for an org that does not answer.
-    let okta = target.okta.as_ref().map(|asked| Ok::<_, Failure>((asked.open(Manners::of_a_person())?, &asked.org)));
+    let okta = target
+        .okta
+        .as_ref()
+        .map(|asked| Ok::<_, Failure>((asked.open(Manners::of_a_person())?, &asked.org)));
     let okta = okta.transpose()?;
     let analysis = Analysis {
         tenant: target.tenant.as_str(),

@@ -93,10 +93,16 @@ fn print(shown: &Shown) {
         ]
     };
     let rows: Vec<Vec<String>> = shown.hours.iter().map(row).collect();
-    output::table(&["HOUR", "RECEIVED", "EXPECTED", "FILLED", "MISSING", "COMPARED"], &rows);
+    output::table(
+        &["HOUR", "RECEIVED", "EXPECTED", "FILLED", "MISSING", "COMPARED"],
+        &rows,
+    );
     for outage in &shown.outages {
         let until = outage.to.map_or_else(|| "now".to_owned(), |to| to.to_string());
         let mended = if outage.was_reactivated { "; reactivated" } else { "" };
-        output::line(format!("outage from {} to {until}: {}{mended}", outage.from, outage.what));
+        output::line(format!(
+            "outage from {} to {until}: {}{mended}",
+            outage.from, outage.what
+        ));
     }
 }

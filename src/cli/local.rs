@@ -9,18 +9,51 @@ use serde::Serialize;
 
 use crate::cli::embedded::Embedded;
 use crate::cli::task::TenantArgs;
+use crate::cli::tenant::stream::deliver;
 use crate::cli::up::Up;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::lake::set_aside::{self, SetAside};
 use crate::local::address::{Address, address};
 use crate::local::bus::Bus;
 use crate::local::export::{Export, Piece};
+use crate::local::org::Recorded;
 
 /// The embedded target: put events on a tenant's bus, run its schedules.
 #[derive(Debug, Subcommand)]
 pub enum Local {
     Send(Box<Send>),
+    #[command(subcommand)]
+    Org(Box<LocalOrg>),
     Up(Up),
+}
+
+/// The tenant's Okta org on this machine.
+#[derive(Debug, Subcommand)]
+pub enum LocalOrg {
+    Record(Record),
+    Fail(Fail),
+}
+
+/// Let a file of events happen in the org: its System Log has them, and its log stream, where it is active, sends them.
+///
+/// The file is a JSON array or JSON lines of bare System Log events.
+#[derive(Debug, Args)]
+pub struct Record {
+    #[command(flatten)]
+    tenant: TenantArgs,
+    /// The file; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The log stream loses them on their way.
+    #[arg(long)]
+    lost: bool,
+}
+
+/// Deactivate the org's log streams, as Okta does after failed deliveries.
+#[derive(Debug, Args)]
+pub struct Fail {
+    #[command(flatten)]
+    tenant: TenantArgs,
 }
 
 /// Put a file of events on a tenant's bus, whose rule decides what enters the queue.
@@ -42,6 +75,10 @@ impl Local {
     pub async fn run(self, global: &Global) -> Outcome {
         match self {
             Self::Send(send) => send.run(global).await,
+            Self::Org(org) => match *org {
+                LocalOrg::Record(record) => record.run(global).await,
+                LocalOrg::Fail(fail) => fail.run(global).await,
+            },
             Self::Up(up) => up.run(global).await,
         }
     }
@@ -52,6 +89,43 @@ impl Send {
         let target = Embedded::open(global, &self.tenant).await?;
         let export = Export::new(open(&self.file)?);
         output::json(&send(&target, export, self.readdress).await?);
+        Ok(Exit::Done)
+    }
+}
+
+impl Record {
+    async fn run(self, global: &Global) -> Outcome {
+        const AT_ONCE: usize = 1_000;
+        let embedded = Embedded::open(global, &self.tenant).await?;
+        let mut recorded = Recorded::default();
+        let mut events = Vec::new();
+        let mut pieces = Export::new(open(&self.file)?);
+        loop {
+            let piece = pieces.next().transpose();
+            let piece = piece.map_err(|error| Failure::input(format!("cannot read the events: {error}")))?;
+            let is_last = piece.is_none();
+            events.extend(piece.map(|piece| piece.text));
+            if is_last || events.len() >= AT_ONCE {
+                recorded += embedded.org.record(&events).await?;
+                events.clear();
+            }
+            if is_last {
+                break;
+            }
+        }
+        if self.lost {
+            embedded.org.lose().await?;
+        } else {
+            deliver(&embedded).await?;
+        }
+        output::json(&recorded);
+        Ok(Exit::Done)
+    }
+}
+
+impl Fail {
+    async fn run(self, global: &Global) -> Outcome {
+        Embedded::open(global, &self.tenant).await?.org.fail_streams().await?;
         Ok(Exit::Done)
     }
 }

@@ -220,7 +220,8 @@ impl Target {
     pub fn okta(&self) -> Result<&Asked, Failure> {
         self.okta.as_ref().ok_or_else(|| {
             let why = format!("nobody may ask the Okta org of tenant `{}`", self.tenant);
-            Failure::input(why).hint("say in the tenant's file how: okta.api.sign_in, with the secret okta-token or okta-key")
+            Failure::input(why)
+                .hint("say in the tenant's file how: okta.api.sign_in, with the secret okta-token or okta-key")
         })
     }
 

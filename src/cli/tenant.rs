@@ -2,11 +2,15 @@
 
 mod add;
 pub mod ask;
+mod check;
+mod connect;
+mod disconnect;
 mod guide;
 mod import;
 mod list;
 mod remove;
 mod show;
+pub mod stream;
 
 use clap::{Args, Subcommand};
 
@@ -18,6 +22,10 @@ use crate::deploy::profile;
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
     Add(add::Add),
+    Check(check::Check),
+    Connect(connect::Connect),
+    Disconnect(disconnect::Disconnect),
+    Reactivate(connect::Reactivate),
     List(list::List),
     Show(show::Show),
     Guide(guide::Guide),
@@ -29,6 +37,10 @@ impl Tenant {
     pub async fn run(self, global: &Global) -> Outcome {
         match self {
             Self::Add(verb) => verb.run(global),
+            Self::Check(verb) => Box::pin(verb.run(global)).await,
+            Self::Connect(verb) => Box::pin(verb.run(global)).await,
+            Self::Disconnect(verb) => Box::pin(verb.run(global)).await,
+            Self::Reactivate(verb) => Box::pin(verb.run(global)).await,
             Self::List(verb) => verb.run(global),
             Self::Show(verb) => verb.run(global),
             Self::Guide(verb) => verb.run(global),
@@ -40,7 +52,7 @@ impl Tenant {
 
 /// One tenant of one environment.
 #[derive(Debug, Clone, Args)]
-struct One {
+pub struct One {
     /// The environment, a folder under `environments/`.
     #[arg(long, short, env = "OORT_ENVIRONMENT")]
     environment: String,

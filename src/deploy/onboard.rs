@@ -4,4 +4,5 @@
 pub mod clash;
 pub mod guide;
 pub mod import;
+pub mod prerequisites;
 pub mod tenant_file;

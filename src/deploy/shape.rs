@@ -217,7 +217,16 @@ pub const EXCEPTION: &[Key] = &[
 ];
 
 /// The settings of an environment. All but the last, which is one for all, may be otherwise for a group or tenant.
-pub const SETTINGS: &[Key] = &[DETECTOR, COMPACTOR, MAINTAINER, RECONCILER, EVENT_QUEUE, ARCHIVE, DATA, LOGS];
+pub const SETTINGS: &[Key] = &[
+    DETECTOR,
+    COMPACTOR,
+    MAINTAINER,
+    RECONCILER,
+    EVENT_QUEUE,
+    ARCHIVE,
+    DATA,
+    LOGS,
+];
 
 const QUOTAS: Key = optional(
     "quotas",
@@ -490,7 +499,13 @@ const QUIET_HOURS: &[Key] = &[
 ];
 
 /// What the addresses of Okta's orgs end with.
-const DOMAINS: [&str; 5] = ["okta.com", "oktapreview.com", "okta-emea.com", "okta-gov.com", "okta.mil"];
+const DOMAINS: [&str; 5] = [
+    "okta.com",
+    "oktapreview.com",
+    "okta-emea.com",
+    "okta-gov.com",
+    "okta.mil",
+];
 
 const OKTA_API: &[Key] = &[
     required(

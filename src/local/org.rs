@@ -72,6 +72,14 @@ pub struct Recorded {
     pub to_be_sent: u64,
 }
 
+impl std::ops::AddAssign for Recorded {
+    fn add_assign(&mut self, more: Self) {
+        self.new += more.new;
+        self.known += more.known;
+        self.to_be_sent += more.to_be_sent;
+    }
+}
+
 impl LocalOrg {
     /// The file `<data>/okta/<name>.sqlite`.
     pub async fn open(data: &Path, name: &str, clock: Arc<dyn Clock>) -> Result<Self> {
@@ -133,7 +141,8 @@ impl LocalOrg {
         let mut change = self.begin(op).await?;
         for mut stream in streams(&mut change).await? {
             if stream.is_active() {
-                self.say(&mut change, "deactivate", &stream, ("SystemPrincipal", "system")).await?;
+                self.say(&mut change, "deactivate", &stream, ("SystemPrincipal", "system"))
+                    .await?;
                 "INACTIVE".clone_into(&mut stream.status);
                 self.put_stream(&mut change, &stream).await?;
             }
@@ -161,6 +170,11 @@ impl LocalOrg {
             .await
             .map_err(sqlite::failed("note what was sent"))?;
         Ok(())
+    }
+
+    /// What waits to be sent is lost on its way.
+    pub async fn lose(&self) -> Result<()> {
+        self.sent(i64::MAX).await
     }
 
     async fn begin(&self, op: &str) -> Result<Transaction<'_, Sqlite>> {
@@ -238,7 +252,10 @@ impl LocalOrg {
             return refused("the org has a log stream of this name");
         }
         let stream = LogStream {
-            id: format!("0oa{:017}", all.iter().map(|one| number(&one.id)).max().unwrap_or(0) + 1),
+            id: format!(
+                "0oa{:017}",
+                all.iter().map(|one| number(&one.id)).max().unwrap_or(0) + 1
+            ),
             kind: new.kind.to_owned(),
             name: new.name.clone(),
             status: "ACTIVE".to_owned(),

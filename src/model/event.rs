@@ -138,10 +138,17 @@ pub fn wrap(event: &str, head: &Head<'_>, source: &str, account: &str, region: &
 }
 
 /// As [`wrap`], with a mark of how the event came where the stream did not bring it. The place is source, account and region.
-pub fn wrap_as(event: &str, head: &Head<'_>, (source, account, region): (&str, &str, &str), arrival: Arrival) -> String {
+pub fn wrap_as(
+    event: &str,
+    head: &Head<'_>,
+    (source, account, region): (&str, &str, &str),
+    arrival: Arrival,
+) -> String {
     let seconds = head.published.strftime("%Y-%m-%dT%H:%M:%SZ");
     let text = |value: &str| serde_json::Value::from(value).to_string();
-    let mark = arrival.mark().map_or_else(String::new, |mark| format!("{ARRIVAL_KEY}{mark}\""));
+    let mark = arrival
+        .mark()
+        .map_or_else(String::new, |mark| format!("{ARRIVAL_KEY}{mark}\""));
     format!(
         r#"{{"version":"0","id":{id},"detail-type":"SystemLog","source":{source},"account":{account},"time":"{seconds}","region":{region}{mark},"resources":[],"detail":{event}}}"#,
         id = text(&head.uuid),
@@ -213,7 +220,12 @@ mod tests {
     fn a_line_says_how_its_event_came() {
         let head = Head::parse(EVENT).unwrap();
         let place = ("aws.partner/okta.com/acme/1", "909617834444", "us-east-2");
-        for arrival in [Arrival::Streamed, Arrival::Backfilled, Arrival::History, Arrival::Refreshed] {
+        for arrival in [
+            Arrival::Streamed,
+            Arrival::Backfilled,
+            Arrival::History,
+            Arrival::Refreshed,
+        ] {
             let line = wrap_as(EVENT, &head, place, arrival);
             assert_eq!(segment_line(&line).unwrap(), line);
             assert_eq!((Arrival::of(&line), detail(&line)), (arrival, Some(EVENT)));

@@ -238,7 +238,13 @@ mod tests {
     #[test]
     fn a_uuid_is_one_event_however_it_is_written() {
         let plain = "c51ae08b-3727-4581-be57-821b6396e022";
-        let all = [plain, "C51AE08B-3727-4581-BE57-821B6396E022", "c51ae08b37274581be57821b6396e022", "", "x"];
+        let all = [
+            plain,
+            "C51AE08B-3727-4581-BE57-821B6396E022",
+            "c51ae08b37274581be57821b6396e022",
+            "",
+            "x",
+        ];
         let ids: std::collections::BTreeSet<EventId> = all.into_iter().map(EventId::of).collect();
         assert_eq!(ids.len(), all.len());
     }
@@ -253,7 +259,10 @@ mod tests {
             was_reactivated: false,
         };
         let all = due(now, 1, &BTreeMap::new(), &[outage]);
-        assert_eq!(all[..4], ["2026-11-23T21", "2026-11-23T20", "2026-11-24T11", "2026-11-24T10"].map(hour));
+        assert_eq!(
+            all[..4],
+            ["2026-11-23T21", "2026-11-23T20", "2026-11-24T11", "2026-11-24T10"].map(hour)
+        );
         assert_eq!(all.last(), Some(&hour("2026-11-23T14")));
         assert_eq!(all.len(), 22);
     }

@@ -191,7 +191,10 @@ pub(super) fn find(
 fn close_as_history(finding: &mut Finding) {
     if finding.status == Status::New {
         finding.change(Change {
-            at: finding.episode.as_ref().map_or(finding.published, |episode| episode.last_seen),
+            at: finding
+                .episode
+                .as_ref()
+                .map_or(finding.published, |episode| episode.last_seen),
             to: Status::Closed,
             by: "oort".to_owned(),
             why: "it happened before the log stream began, and was loaded as history".to_owned(),

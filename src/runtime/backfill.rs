@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::lake::segment;
 use crate::lake::set_aside::{self, SetAside};
 use crate::model::event::{Arrival, Head, check_sound, wrap_as};
-use crate::model::ledger::{EventId, Hour, Outage, due};
+use crate::model::ledger::{EventId, Hour, Outage, Received, due};
 use crate::model::okta::Org;
 use crate::ports::okta::{Ask, LogQuery, Okta, Page};
 use crate::ports::stop::Stop;
@@ -23,6 +23,10 @@ const SEGMENT_BYTES: usize = 16 << 20;
 const SEGMENT_EVENTS: u64 = 20_000;
 /// What was compared is written down after so many hours, also where nothing was missing.
 const HOURS_IN_HAND: usize = 48;
+/// Hours that one query asks for at most.
+const MOST_HOURS_AT_ONCE: usize = 24;
+/// A query that took more pages asked for too many hours.
+const PAGES_AT_ONCE: u32 = 8;
 
 /// What one run needs. The caller holds the tenant's lease for it.
 pub struct Backfill<'a> {
@@ -61,17 +65,19 @@ impl Backfill<'_> {
         let mut ledger = Ledger::open(self.objects).await?;
         ledger.follow().await?;
         let mut filling = Filling::new(self, ledger)?;
-        let mut failure = None;
+        let (mut failure, mut most) = (None, 1);
         loop {
-            let mut hours = self.due(&filling);
+            let hours = self.due(&filling);
             filling.report.left = hours.len() as u64;
-            if hours.is_empty() || self.is_over() {
+            let Some(span) = Span::of_first(&hours, most).filter(|_| !self.is_over()) else {
                 break;
-            }
-            let hour = hours.swap_remove(0);
-            match filling.compare(hour).await {
-                Ok(true) => {}
-                Ok(false) => break,
+            };
+            match filling.compare(span).await {
+                // A quiet org has many hours on one page, and of a busy one an hour is enough to hold.
+                Ok(Some(pages)) if pages <= 1 => most = (most * 2).min(MOST_HOURS_AT_ONCE),
+                Ok(Some(pages)) if pages > PAGES_AT_ONCE => most = (most / 2).max(1),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
                 Err(error) => {
                     failure = Some(error);
                     break;
@@ -97,6 +103,37 @@ impl Backfill<'_> {
     fn is_over(&self) -> bool {
         self.stop.is_asked() || self.until.is_some_and(|until| self.clock.now() >= until)
     }
+}
+
+/// Hours that follow each other, both included.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    first: Hour,
+    last: Hour,
+}
+
+impl Span {
+    /// Of hours in the order in which they are due, the first and those that come right before it.
+    fn of_first(hours: &[Hour], most: usize) -> Option<Self> {
+        let last = *hours.first()?;
+        let adjoining = hours
+            .windows(2)
+            .take(most - 1)
+            .take_while(|pair| pair[1].next() == pair[0]);
+        Some(Self {
+            first: adjoining.last().map_or(last, |pair| pair[1]),
+            last,
+        })
+    }
+}
+
+/// An hour that is being compared.
+struct Open {
+    hour: Hour,
+    received: Received,
+    seen: HashSet<EventId>,
+    /// When Okta was asked, or shortly before.
+    at: Timestamp,
 }
 
 /// An hour that was compared and is written down when its events are kept.
@@ -131,37 +168,43 @@ impl<'a> Filling<'a> {
         })
     }
 
-    /// One hour, whole; `false` when somebody asked to stop before its end.
-    async fn compare(&mut self, hour: Hour) -> Result<bool> {
-        let received = self.ledger.received(hour).await?;
-        let at = self.run.clock.now();
+    /// Hours that follow each other, in one query; how many pages it took, or `None` when somebody asked to stop before its end.
+    /// Events come in the order of time, so that an hour is whole when the first of a later one comes.
+    async fn compare(&mut self, span: Span) -> Result<Option<u32>> {
         let ask = Ask::Events(LogQuery {
-            from: hour.start(),
-            to: hour.end(),
+            from: span.first.start(),
+            to: span.last.end(),
             filter: None,
         });
-        let arrival = match self.ledger.state.began {
-            Some(began) if hour.end() > began => Arrival::Backfilled,
-            _ => Arrival::History,
-        };
-        let mut seen = HashSet::new();
-        let mut next = None;
+        let mut hour = self.open(span.first).await?;
+        let (mut next, mut pages) = (None, 0);
         loop {
             let page: Page = self.run.okta.ask(&ask, next.as_ref()).await?;
+            pages += 1;
             for item in &page.items {
                 let event = item.get();
-                match usable(event) {
-                    Ok(head) => {
-                        let id = EventId::of(&head.uuid);
-                        // Pages of one query may overlap, and so may what a server gives at an hour's edges.
-                        if Hour::of(head.published) == hour && seen.insert(id) && !received.contains(id) {
-                            self.take(hour, id, event, &head, arrival)?;
-                        }
+                let head = match usable(event) {
+                    Ok(head) => head,
+                    Err(reason) => {
+                        self.set_aside.push(SetAside {
+                            reason: reason.to_string(),
+                            body: event.to_owned(),
+                        });
+                        continue;
                     }
-                    Err(reason) => self.set_aside.push(SetAside {
-                        reason: reason.to_string(),
-                        body: event.to_owned(),
-                    }),
+                };
+                let of = Hour::of(head.published);
+                if !(hour.hour..=span.last).contains(&of) {
+                    continue;
+                }
+                while hour.hour < of {
+                    let after = self.open(hour.hour.next()).await?;
+                    self.close(std::mem::replace(&mut hour, after));
+                }
+                let id = EventId::of(&head.uuid);
+                // Pages of one query may overlap.
+                if hour.seen.insert(id) && !hour.received.contains(id) {
+                    self.take(of, id, event, &head)?;
                 }
             }
             if self.segment.raw_bytes() >= SEGMENT_BYTES || self.segment.lines() >= SEGMENT_EVENTS {
@@ -172,23 +215,46 @@ impl<'a> Filling<'a> {
                 break;
             }
             if self.run.stop.is_asked() {
-                return Ok(false);
+                return Ok(None);
             }
         }
-        self.report.hours += 1;
-        self.report.expected += seen.len() as u64;
-        self.compared.push(Compared {
-            hour,
-            expected: seen.len() as u64,
-            at,
-        });
+        while hour.hour < span.last {
+            let after = self.open(hour.hour.next()).await?;
+            self.close(std::mem::replace(&mut hour, after));
+        }
+        self.close(hour);
         if self.compared.len() >= HOURS_IN_HAND {
             self.flush().await?;
         }
-        Ok(true)
+        Ok(Some(pages))
     }
 
-    fn take(&mut self, hour: Hour, id: EventId, event: &str, head: &Head<'_>, arrival: Arrival) -> Result<()> {
+    async fn open(&self, hour: Hour) -> Result<Open> {
+        Ok(Open {
+            hour,
+            received: self.ledger.received(hour).await?,
+            seen: HashSet::new(),
+            at: self.run.clock.now(),
+        })
+    }
+
+    /// The hour is whole.
+    fn close(&mut self, hour: Open) {
+        let expected = hour.seen.len() as u64;
+        self.report.hours += 1;
+        self.report.expected += expected;
+        self.compared.push(Compared {
+            hour: hour.hour,
+            expected,
+            at: hour.at,
+        });
+    }
+
+    fn take(&mut self, hour: Hour, id: EventId, event: &str, head: &Head<'_>) -> Result<()> {
+        let arrival = match self.ledger.state.began {
+            Some(began) if hour.end() > began => Arrival::Backfilled,
+            _ => Arrival::History,
+        };
         let line = wrap_as(&on_one_line(event), head, self.run.org.envelope(), arrival);
         self.segment.push(&line)?;
         self.fetched.push((hour, id));

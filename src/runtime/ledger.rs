@@ -131,7 +131,10 @@ impl<'a> Ledger<'a> {
         while self.state.hours.len() > KEPT_HOURS {
             self.state.hours.pop_first();
         }
-        let version = self.objects.put(KEY, encode(&self.state)?, self.version.clone()).await?;
+        let version = self
+            .objects
+            .put(KEY, encode(&self.state)?, self.version.clone())
+            .await?;
         self.version = Precondition::Is(version);
         Ok(())
     }

@@ -77,8 +77,19 @@ pub async fn look(okta: &dyn Okta, objects: &dyn Objects, org: &Org, now: Timest
             };
             let is_persons = seen.begin(stop, now);
             let mended = !is_persons && org.reactivates && reactivate(okta, &stream.id).await?;
-            let outage = if mended { seen.mend(now) } else { seen.outages.last().cloned() };
-            (if mended { Condition::Reactivated } else { Condition::Inactive }, outage)
+            let outage = if mended {
+                seen.mend(now)
+            } else {
+                seen.outages.last().cloned()
+            };
+            (
+                if mended {
+                    Condition::Reactivated
+                } else {
+                    Condition::Inactive
+                },
+                outage,
+            )
         }
         None if seen.active.is_none() && seen.outages.is_empty() => (Condition::NeverSeen, None),
         None => {

@@ -86,7 +86,16 @@ impl Table {
     }
 
     pub async fn read(&self, user: &str) -> Vec<ActivityRow> {
-        lake::activity(&self.lake, Query { user, limit: 10_000, since: None }).await.unwrap()
+        lake::activity(
+            &self.lake,
+            Query {
+                user,
+                limit: 10_000,
+                since: None,
+            },
+        )
+        .await
+        .unwrap()
     }
 }
 

@@ -146,7 +146,13 @@ fn events(chance: &Chance, start: Timestamp, seed: u64) -> BTreeMap<i64, Vec<Str
 }
 
 /// What the stream has to send, and when it comes.
-fn send(tenant_sent: Vec<String>, hour: i64, chance: &Chance, under_way: &mut BTreeMap<i64, Vec<String>>, told: &mut Told) {
+fn send(
+    tenant_sent: Vec<String>,
+    hour: i64,
+    chance: &Chance,
+    under_way: &mut BTreeMap<i64, Vec<String>>,
+    told: &mut Told,
+) {
     for envelope in tenant_sent {
         if chance.one_in(100) {
             told.lost += 1;
@@ -200,7 +206,11 @@ async fn live(tenant: &Tenant, reached: &Reached<'_>, hours_between: i64, seed: 
                 tenant.okta.fail_streams().await.unwrap();
             }
         }
-        tenant.okta.record(&stored.remove(&hour).unwrap_or_default()).await.unwrap();
+        tenant
+            .okta
+            .record(&stored.remove(&hour).unwrap_or_default())
+            .await
+            .unwrap();
         send(tenant.sent().await, hour, chance, &mut under_way, &mut told);
         let come = under_way.remove(&hour).unwrap_or_default();
         tenant.queue.0.lock().unwrap().extend(come);
@@ -216,8 +226,14 @@ async fn live(tenant: &Tenant, reached: &Reached<'_>, hours_between: i64, seed: 
         }
         if hour % 24 == 10 {
             let before = reached.requests();
-            let users = tenant.okta.ask(&Ask::Users { changed_since: None }, None).await.unwrap().items;
-            let user: User = serde_json::from_str(users[usize::try_from(chance.below(users.len() as u64)).unwrap()].get()).unwrap();
+            let users = tenant
+                .okta
+                .ask(&Ask::Users { changed_since: None }, None)
+                .await
+                .unwrap()
+                .items;
+            let user: User =
+                serde_json::from_str(users[usize::try_from(chance.below(users.len() as u64)).unwrap()].get()).unwrap();
             tenant.refresh(reached, &user.profile.login).await.unwrap();
             told.count("refresh", before, reached.requests());
         }
@@ -258,12 +274,27 @@ async fn check_activity(tenant: &Tenant) -> usize {
     }
     let mut rows = 0;
     for (user, uuids) in &expected {
-        let mut own: Vec<String> = tenant.rows(user).await.into_iter().filter(|row| row.user_id == *user).map(|row| row.event_uuid).collect();
+        let mut own: Vec<String> = tenant
+            .rows(user)
+            .await
+            .into_iter()
+            .filter(|row| row.user_id == *user)
+            .map(|row| row.event_uuid)
+            .collect();
         own.sort();
-        assert!(own.iter().eq(uuids), "{user}: {} rows, {} events", own.len(), uuids.len());
+        assert!(
+            own.iter().eq(uuids),
+            "{user}: {} rows, {} events",
+            own.len(),
+            uuids.len()
+        );
         rows += own.len();
     }
-    assert_eq!(tenant.lake.rows().await.unwrap(), rows as u64, "there are no other rows");
+    assert_eq!(
+        tenant.lake.rows().await.unwrap(),
+        rows as u64,
+        "there are no other rows"
+    );
     rows
 }
 
@@ -279,11 +310,21 @@ async fn month(seed: u64, hours_between: i64) {
     let mut told = live(&tenant, &reached, hours_between, seed).await;
     let rows = check_activity(&tenant).await;
     let hours = tenant.hours().await;
-    assert!(hours.values().all(|hour| hour.missing().is_none_or(|missing| missing == 0)));
-    let open = hours.values().filter(|hour| hour.checked.is_none() && hour.received > 0).count();
+    assert!(
+        hours
+            .values()
+            .all(|hour| hour.missing().is_none_or(|missing| missing == 0))
+    );
+    let open = hours
+        .values()
+        .filter(|hour| hour.checked.is_none() && hour.received > 0)
+        .count();
     told.open_minutes.sort_unstable();
     let all = told.open_minutes.len();
-    assert!(told.outages > 3 && told.lost > 10 && told.failed_runs > 0 && all > 100, "the month was bad enough");
+    assert!(
+        told.outages > 3 && told.lost > 10 && told.failed_runs > 0 && all > 100,
+        "the month was bad enough"
+    );
     let worst = told.open_minutes[all - 1];
     println!(
         "seed {seed}, compared every {hours_between} h: {rows} rows of {} events; {} outages, {} lost, {} late, {} doubled, {} runs \
@@ -299,7 +340,11 @@ async fn month(seed: u64, hours_between: i64) {
     );
     for (job, requests) in &mut told.requests {
         requests.sort_unstable();
-        println!("  {job}: {} requests (median), {} (most)", requests[requests.len() / 2], requests[requests.len() - 1]);
+        println!(
+            "  {job}: {} requests (median), {} (most)",
+            requests[requests.len() / 2],
+            requests[requests.len() - 1]
+        );
     }
     // Two comparisons may fail on one bad day, and an hour is settled after eight.
     let bound = 60 * (9 + 9 + 2 * hours_between) + 8 * 60;

@@ -146,7 +146,9 @@ fn access(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Access> {
         sign_in,
         rate_limit_percent: u8::try_from(percent).unwrap_or(100),
         history_days: number("history_days", HISTORY_DAYS, reader),
-        reactivates: api.text("reactivate", reader).is_none_or(|(_, when)| when == "automatic"),
+        reactivates: api
+            .text("reactivate", reader)
+            .is_none_or(|(_, when)| when == "automatic"),
     })
 }
 

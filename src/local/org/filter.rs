@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn a_filter_takes_what_okta_would() {
-        let event = json!({"eventType": "user.session.start", "actor": {"id": "00u1"}, "target": [{"id": "00u2"}, null]});
+        let event =
+            json!({"eventType": "user.session.start", "actor": {"id": "00u1"}, "target": [{"id": "00u2"}, null]});
         for (filter, takes) in [
             (r#"eventType eq "user.session.start""#, true),
             (r#"actor.id eq "00u2" or target.id eq "00u2""#, true),
@@ -60,7 +61,13 @@ mod tests {
         ] {
             assert_eq!(Filter::parse(filter).unwrap().takes(&event), takes, "{filter}");
         }
-        for bad in ["", "actor.id", r#"actor.id sw "x""#, r#"actor.id eq "x" and a eq "y""#, "a eq 7"] {
+        for bad in [
+            "",
+            "actor.id",
+            r#"actor.id sw "x""#,
+            r#"actor.id eq "x" and a eq "y""#,
+            "a eq 7",
+        ] {
             assert!(Filter::parse(bad).is_err(), "{bad}");
         }
     }

@@ -119,7 +119,11 @@ impl Answers for Served {
                 Err(error) => failure(&error),
             };
         }
-        let get = |key: &str| url.query_pairs().find(|(name, _)| name == key).map(|(_, value)| value.into_owned());
+        let get = |key: &str| {
+            url.query_pairs()
+                .find(|(name, _)| name == key)
+                .map(|(_, value)| value.into_owned())
+        };
         let (ask, is_list) = Self::ask(&path, get);
         let next = get("after").map(Next);
         match self.org.ask(&ask, next.as_ref()).await {
@@ -130,10 +134,17 @@ impl Answers for Served {
                 if let Some(Next(after)) = page.next {
                     let mut more = url.clone();
                     let kept: Vec<_> = url.query_pairs().filter(|(name, _)| name != "after").collect();
-                    more.query_pairs_mut().clear().extend_pairs(kept).append_pair("after", &after);
+                    more.query_pairs_mut()
+                        .clear()
+                        .extend_pairs(kept)
+                        .append_pair("after", &after);
                     let _ = write!(headers, "link: <{more}>; rel=\"next\"\r\n");
                 }
-                let body = if is_list { format!("[{}]", items.join(",")) } else { items[0].to_owned() };
+                let body = if is_list {
+                    format!("[{}]", items.join(","))
+                } else {
+                    items[0].to_owned()
+                };
                 Answer::Status(200, headers, body)
             }
         }
@@ -146,15 +157,22 @@ async fn filled(folder: &Path) -> Arc<LocalOrg> {
     let org = Arc::new(LocalOrg::open(folder, "acme", clock.clone()).await.unwrap());
     let minute = |minute: i64| {
         let user = if minute % 500 == 0 { "00u2" } else { "00u1" };
-        event(&format!("e{minute:04}"), now() + SignedDuration::from_mins(minute), user)
+        event(
+            &format!("e{minute:04}"),
+            now() + SignedDuration::from_mins(minute),
+            user,
+        )
     };
     org.record(&(0..4_320).map(minute).collect::<Vec<_>>()).await.unwrap();
     for number in 0..450 {
         let user = json!({"id": format!("00uMany{number:03}"), "status": "DEPROVISIONED", "profile": {"login": format!("m{number}@acme"), "email": "many@acme.example"}});
-        org.put(Thing::User, &format!("00uMany{number:03}"), &user).await.unwrap();
+        org.put(Thing::User, &format!("00uMany{number:03}"), &user)
+            .await
+            .unwrap();
     }
     clock.advance(Duration::from_mins(1));
-    let late = json!({"id": "00uLate", "status": "ACTIVE", "profile": {"login": "late@acme", "email": "late@acme.example"}});
+    let late =
+        json!({"id": "00uLate", "status": "ACTIVE", "profile": {"login": "late@acme", "email": "late@acme.example"}});
     org.put(Thing::User, "00uLate", &late).await.unwrap();
     let device = json!({"id": "guo1", "status": "ACTIVE", "profile": {"displayName": "Mac"}, "_embedded": {"users": [{"user": {"id": "00uLate"}}]}});
     org.put(Thing::Device, "guo1", &device).await.unwrap();
@@ -165,7 +183,11 @@ async fn all(okta: &dyn Okta, ask: &Ask) -> Vec<Value> {
     let (mut items, mut next) = (Vec::new(), None);
     loop {
         let page = okta.ask(ask, next.as_ref()).await.unwrap();
-        items.extend(page.items.iter().map(|item| serde_json::from_str::<Value>(item.get()).unwrap()));
+        items.extend(
+            page.items
+                .iter()
+                .map(|item| serde_json::from_str::<Value>(item.get()).unwrap()),
+        );
         next = page.next;
         if next.is_none() {
             return items;
@@ -193,7 +215,11 @@ async fn keeps_its_promises(okta: &dyn Okta) {
     assert_eq!(whole.len(), 4_320);
     assert!(uuids(&whole).is_sorted());
     let filter = r#"actor.id eq "00u2" or target.id eq "00u2""#;
-    let of_one = all(okta, &between("2026-11-23T10:01:00Z", "2026-11-26T10:00:00Z", Some(filter))).await;
+    let of_one = all(
+        okta,
+        &between("2026-11-23T10:01:00Z", "2026-11-26T10:00:00Z", Some(filter)),
+    )
+    .await;
     assert_eq!(of_one.len(), 8);
     let none = all(okta, &between("2026-11-26T10:00:00Z", "2026-11-27T10:00:00Z", None)).await;
     assert!(none.is_empty());
@@ -205,7 +231,12 @@ async fn keeps_its_promises(okta: &dyn Okta) {
     };
     assert_eq!(all(okta, &changed).await[0]["id"], "00uLate");
     assert_eq!(all(okta, &changed).await.len(), 1);
-    assert_eq!(all(okta, &Ask::UsersByEmail("many@acme.example".to_owned())).await.len(), 450);
+    assert_eq!(
+        all(okta, &Ask::UsersByEmail("many@acme.example".to_owned()))
+            .await
+            .len(),
+        450
+    );
     for name in ["00uLate", "late@acme"] {
         assert_eq!(all(okta, &Ask::User(name.to_owned())).await[0]["id"], "00uLate");
     }
@@ -232,9 +263,17 @@ async fn streams(okta: &dyn Okta) {
     };
     let one = okta.act(&new("one")).await.unwrap().unwrap();
     assert!(one.is_active());
-    assert_eq!(okta.act(&new("one")).await.unwrap_err().kind, Kind::Invalid, "a name is one stream's");
+    assert_eq!(
+        okta.act(&new("one")).await.unwrap_err().kind,
+        Kind::Invalid,
+        "a name is one stream's"
+    );
     okta.act(&new("two")).await.unwrap();
-    assert_eq!(okta.act(&new("three")).await.unwrap_err().kind, Kind::Invalid, "two are the most");
+    assert_eq!(
+        okta.act(&new("three")).await.unwrap_err().kind,
+        Kind::Invalid,
+        "two are the most"
+    );
     assert_eq!(okta.act(&Act::Touch(one.clone())).await.unwrap(), Some(one.clone()));
     let refused = okta.act(&Act::Delete(one.id.clone())).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Invalid, "it is active");
@@ -242,7 +281,13 @@ async fn streams(okta: &dyn Okta) {
         let stopped = okta.act(&Act::Deactivate(one.id.clone())).await.unwrap().unwrap();
         assert!(!stopped.is_active());
     }
-    assert!(okta.act(&Act::Activate(one.id.clone())).await.unwrap().unwrap().is_active());
+    assert!(
+        okta.act(&Act::Activate(one.id.clone()))
+            .await
+            .unwrap()
+            .unwrap()
+            .is_active()
+    );
     okta.act(&Act::Deactivate(one.id.clone())).await.unwrap();
     assert_eq!(okta.act(&Act::Delete(one.id.clone())).await.unwrap(), None);
     assert_eq!(okta.act(&Act::Activate(one.id)).await.unwrap_err().kind, Kind::NotFound);

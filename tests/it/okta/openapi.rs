@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use oort_streams::model::okta::{EVENTBRIDGE, LogStream, NewLogStream, Role, StreamSettings, User};
 use oort_streams::model::okta::SignIn;
+use oort_streams::model::okta::{EVENTBRIDGE, LogStream, NewLogStream, Role, StreamSettings, User};
 use oort_streams::ports::Kind;
 use oort_streams::ports::okta::{Act, Ask, LogQuery, Okta};
 use serde::de::DeserializeOwned;
