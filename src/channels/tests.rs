@@ -16,6 +16,7 @@ fn notification(id: &str) -> Notification {
         title: "Password spray".to_owned(),
         tags: vec!["attack.t1110.003".to_owned()],
         actor: "ann@example.com".to_owned(),
+        who: Vec::new(),
         entity: "198.51.100.7".to_owned(),
         event_type: "user.session.start".to_owned(),
         published: at,

@@ -1,6 +1,7 @@
 //! `oort activity`: a user's Activity table.
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::cli::findings::ExportFormat;
 use crate::cli::target::Target;
@@ -9,6 +10,7 @@ use crate::cli::{Exit, Global, Outcome, output};
 use crate::lake::{self, Query};
 use crate::model::activity::ActivityRow;
 use crate::model::ocsf;
+use crate::runtime::directory::People;
 
 /// Show a user's activity, newest first.
 #[derive(Debug, Args)]
@@ -33,13 +35,48 @@ impl Activity {
             limit: self.limit,
             since: None,
         };
-        let rows = lake::activity(target.lake()?, query).await?;
+        let mut rows = lake::activity(target.lake()?, query).await?;
+        let people = People::read(&*target.objects).await?;
         match self.format {
-            ExportFormat::Json => output::json(&rows),
-            ExportFormat::Table => print(&rows),
+            ExportFormat::Json => {
+                rows.iter_mut().for_each(|row| name(row, &people));
+                output::json(&rows);
+            }
+            ExportFormat::Table => {
+                if let Some(person) = people.find(&self.user) {
+                    output::line(person.line());
+                }
+                print(&rows);
+            }
             ExportFormat::Ocsf => rows.iter().for_each(|row| output::line(ocsf::event(&row.event))),
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Adds what the directory says now of the row's user, and of the device that the event names.
+fn name(row: &mut ActivityRow, people: &People) {
+    let Some(person) = people.find(&row.user_id) else {
+        return;
+    };
+    let device = row.event.pointer("/device/id").and_then(Value::as_str);
+    let device = device.and_then(|id| person.devices.iter().find(|own| own.id == id));
+    let columns = [
+        ("user_name", Some(&person.name)),
+        ("user_department", person.department.as_ref()),
+        ("user_manager", person.manager.as_ref()),
+        ("user_status", Some(&person.status)),
+        ("device_name", device.map(|device| &device.name)),
+        ("device_status", device.map(|device| &device.status)),
+        (
+            "device_management",
+            device.and_then(|device| device.management.as_ref()),
+        ),
+    ];
+    for (name, value) in columns {
+        if let Some(value) = value {
+            row.columns.insert(name.to_owned(), value.as_str().into());
+        }
     }
 }
 

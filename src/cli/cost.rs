@@ -96,6 +96,12 @@ impl Cost {
             detector: scheduled(&settings.detector)?,
             compactor: scheduled(&settings.compactor)?,
             maintainer: scheduled(&settings.maintainer)?,
+            reconciler: chosen
+                .org
+                .is_some()
+                .then(|| scheduled(&settings.reconciler))
+                .transpose()?,
+            secrets: chosen.secrets.len() + usize::from(chosen.okta_secret.is_some()),
             alarms: alarms(&loaded, chosen.id.as_str())?,
             archive_days: settings.archive_retention_days,
             kept_days,

@@ -317,6 +317,9 @@ fn print_whole(finding: &Finding, advice: &Advice) {
             episode.count, episode.entity, episode.first_seen, episode.last_seen
         ));
     }
+    for person in &finding.who {
+        output::line(format!("  who: {}", person.line()));
+    }
     if !advice.description.is_empty() {
         output::line(format!("\n{}", advice.description));
     }

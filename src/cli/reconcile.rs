@@ -8,15 +8,17 @@ use tracing::Instrument;
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::lake::Upkeep;
 use crate::ports::Clock as _;
 use crate::ports::stop::Stop;
 use crate::runtime::backfill::{Backfill, Report};
-use crate::runtime::stream;
+use crate::runtime::{directory, stream};
 
 /// The lease of whoever compares with Okta.
 const LEASE: &str = "reconcile";
 
-/// Compare a tenant's events with Okta's System Log, hour by hour, and fetch what is missing; the newest hours first.
+/// Compare a tenant's events with Okta's System Log, hour by hour, and fetch what is missing, the newest hours first; then follow
+/// users and devices.
 #[derive(Debug, Args)]
 pub struct Reconcile {
     #[command(flatten)]
@@ -30,6 +32,7 @@ pub struct Reconcile {
 #[derive(Debug, Serialize)]
 pub struct Reconciled {
     pub gaps: Report,
+    pub directory: directory::Report,
 }
 
 impl Reconcile {
@@ -62,6 +65,7 @@ pub async fn run(
         run.span.in_scope(|| tracing::info!("another run holds the lease"));
         return Ok(None);
     };
+    let scratch = target.scratch(LEASE)?;
     let work = async {
         let backfill = Backfill {
             okta: &*okta,
@@ -75,20 +79,38 @@ pub async fn run(
                 .checked_add(SignedDuration::from_mins(i64::from(minutes)))
                 .ok(),
         };
-        backfill.run().await
+        let (gaps, failure) = backfill.run().await?;
+        if failure.is_some() {
+            return Ok((gaps, directory::Report::default(), failure));
+        }
+        let upkeep = Upkeep {
+            lake: target.lake()?,
+            tables: target.tables()?,
+            clock: &WallClock,
+            scratch: scratch.path(),
+            run: &run.name,
+        };
+        let followed = directory::follow(&*okta, &*target.objects, &upkeep).await;
+        let (followed, failure) = match followed {
+            Ok(followed) => (followed, None),
+            Err(error) => (directory::Report::default(), Some(error)),
+        };
+        Ok::<_, Failure>((gaps, followed, failure))
     };
     let done = work.instrument(run.span.clone()).await;
     lease.release().await;
-    let (gaps, failure) = done?;
+    let (gaps, directory, failure) = done?;
     run.span.in_scope(|| {
         tracing::info!(
             hours = gaps.hours,
             expected = gaps.expected,
             filled = gaps.filled,
             left = gaps.left,
+            users = directory.users.current,
+            devices = directory.devices.current,
             requests = gaps.requests,
             "compared with Okta"
         );
     });
-    Ok(Some((Reconciled { gaps }, failure)))
+    Ok(Some((Reconciled { gaps, directory }, failure)))
 }

@@ -169,6 +169,7 @@ fn trial(tenant: &str, outlet: &Outlet) -> Alert {
         title: "This is a test of the route, and no finding".to_owned(),
         tags: Vec::new(),
         actor: String::new(),
+        who: Vec::new(),
         entity: outlet.name.clone(),
         event_type: "oort.routes.test".to_owned(),
         published: at,

@@ -26,6 +26,10 @@ pub struct Tenant<'a> {
     pub detector: Scheduled<'a>,
     pub compactor: Scheduled<'a>,
     pub maintainer: Scheduled<'a>,
+    /// `None` where nobody may ask the org.
+    pub reconciler: Option<Scheduled<'a>>,
+    /// Secrets of its routes and of its org.
+    pub secrets: usize,
     /// Alarms of its stack.
     pub alarms: usize,
     pub archive_days: u32,
@@ -150,12 +154,27 @@ fn of_findings(month: &Month, p: &Prices) -> Vec<Line> {
 }
 
 fn of_sight(tenant: &Tenant<'_>, month: &Month, p: &Prices) -> Vec<Line> {
+    const SECRETS: &str = "Secrets Manager";
     let keys = month.runs * usage::KMS_REQUESTS_A_RUN / MILLION;
     let logs = month.runs * usage::LOG_BYTES_A_RUN / GB;
     // A metric is charged for the hours in which it has values.
     let metric = (tenant.compactor.runs_a_day * DAYS_A_MONTH / HOURS_A_MONTH).min(1.0);
     let alarms = count(tenant.alarms);
     vec![
+        line(
+            SECRETS,
+            "secrets",
+            count(tenant.secrets),
+            "secret-month",
+            p.secretsmanager_secret_month,
+        ),
+        line(
+            SECRETS,
+            "requests",
+            month.wire.secrets / 1_000.0,
+            "thousand",
+            p.secretsmanager_thousand_requests,
+        ),
         line("KMS", "requests", keys, "million", p.kms_million_requests),
         line("CloudWatch", "logs", logs, "GB", p.cloudwatch_log_gb),
         line(
@@ -169,9 +188,9 @@ fn of_sight(tenant: &Tenant<'_>, month: &Month, p: &Prices) -> Vec<Line> {
     ]
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a stack has few alarms")]
-fn count(alarms: usize) -> f64 {
-    alarms as f64
+#[expect(clippy::cast_precision_loss, reason = "a stack has few of them")]
+fn count(things: usize) -> f64 {
+    things as f64
 }
 
 /// What all runs of a month take.
@@ -194,7 +213,10 @@ impl Month {
             (tenant.detector, Run::Detect),
             (tenant.compactor, Run::Compact),
             (tenant.maintainer, Run::Maintain),
-        ] {
+        ]
+        .into_iter()
+        .chain(tenant.reconciler.map(|scheduled| (scheduled, Run::Reconcile)))
+        {
             if scheduled.runs_a_day > 0.0 {
                 month.add(scheduled, run, load);
             }

@@ -62,7 +62,9 @@ pub fn lint(foundation: &Source, tenant: &Source) -> Problems {
     check(foundation, &known, &mut problems);
     if let Value::Object(names) = &mut known {
         names.insert("tenant".to_owned(), json!(environment.tenants.first()));
-        names.insert("table".to_owned(), "".into());
+        for table in ["table", "users_table", "devices_table"] {
+            names.insert(table.to_owned(), "".into());
+        }
     }
     check(tenant, &known, &mut problems);
     // What neither finds, such as a wrong name of a loop's item, shows when everything is rendered once.

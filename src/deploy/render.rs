@@ -16,7 +16,7 @@ use crate::deploy::skeleton::Skeleton;
 use crate::deploy::source::{Source, SourceSet};
 use crate::deploy::tree::Tree;
 use crate::model::name::StackName;
-use crate::model::resources::table_name;
+use crate::model::resources::{devices_table, table_name, users_table};
 use crate::model::stack::{INLINE_BYTES, StackSpec, TEMPLATE_BYTES};
 
 /// Why a stack cannot be rendered. Never shows the value of a variable.
@@ -90,6 +90,8 @@ impl<'a> Renderer<'a> {
             tenant => Value::from(Serde(tenant)),
             prefix => name.as_str(),
             table => table_name(tenant.id.as_str()),
+            users_table => users_table(tenant.id.as_str()),
+            devices_table => devices_table(tenant.id.as_str()),
         };
         let mut tags = self.tags();
         tags.extend(tenant.tags.clone());

@@ -45,6 +45,9 @@ pub struct Receipt {
     /// Snapshots and files that were removed afterwards; `None` when the run ended before.
     pub snapshots_expired: Option<u64>,
     pub files_deleted: Option<u64>,
+    /// Versions of the user in the directory; `None` when the run ended before.
+    #[serde(default)]
+    pub versions_in_directory: Option<u64>,
 }
 
 /// The first step: takes the rows of `user_id`, an Okta user ID, out of the newest snapshot and keeps them out, in one
@@ -120,6 +123,7 @@ async fn erase_from(
         manifest_list: committed.manifest_list,
         snapshots_expired: None,
         files_deleted: None,
+        versions_in_directory: None,
     })
 }
 

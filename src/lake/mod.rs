@@ -6,6 +6,7 @@
 pub mod admission;
 mod batch;
 pub mod commit;
+pub mod directory;
 pub mod erase;
 mod existing;
 pub mod expire;

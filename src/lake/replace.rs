@@ -45,10 +45,10 @@ pub struct Committed {
 /// Commits `change` to `base`. [`Kind::Conflict`] when the table is no longer `base`, and [`Kind::NotFound`] when `base` does
 /// not have a file that is to leave it. `name` is unique among all commits of this run.
 pub async fn commit(upkeep: &Upkeep<'_>, base: &Table, name: &str, change: Change) -> Result<Committed> {
-    let op = || failed("commit to the Activity table");
+    let op = || failed("commit to the table");
     let metadata = base.metadata();
     if metadata.format_version() != FormatVersion::V2 {
-        return Err(corrupt("write to an Activity table of another Iceberg format than 2"));
+        return Err(corrupt("write to a table of another Iceberg format than 2"));
     }
     let draft = Draft::new(upkeep, base, name);
     let watermark = watermark(base)?;
@@ -155,10 +155,7 @@ impl<'a> Draft<'a> {
             }
         }
         if removed.len() != change.removed.len() {
-            return Err(Error::new(
-                Kind::NotFound,
-                "find the files that are to leave the Activity table",
-            ));
+            return Err(Error::new(Kind::NotFound, "find the files that are to leave the table"));
         }
         manifests.extend(self.present(kept, &change.added).await?);
         manifests.extend(self.removed(&removed).await?);

@@ -145,6 +145,26 @@ impl Lake {
     }
 
     async fn create(&self) -> Result<Table> {
+        self.create_as(creation).await
+    }
+
+    /// Another table of the same tenant, by its short name, such as `users`.
+    pub(crate) fn beside(&self, table: &str) -> Self {
+        let replaced = |text: &str| match text.strip_suffix(TABLE) {
+            Some(before) => format!("{before}{table}"),
+            None => format!("{text}_{table}"),
+        };
+        Self {
+            catalog: Arc::clone(&self.catalog),
+            ident: TableIdent::new(self.ident.namespace().clone(), replaced(self.ident.name())),
+            location: self.location.as_deref().map(replaced),
+        }
+    }
+
+    pub(crate) async fn create_as(
+        &self,
+        creation: impl FnOnce(&str, Option<String>) -> Result<TableCreation>,
+    ) -> Result<Table> {
         let namespace = self.ident.namespace();
         // Whoever comes second is refused and then finds what the first made; a real failure shows at the load.
         if self.location.is_none() {
@@ -155,7 +175,7 @@ impl Lake {
             Ok(table) => Ok(table),
             Err(error) => match self.load().await? {
                 Some(table) => Ok(table),
-                None => Err(failed("create the Activity table")(error)),
+                None => Err(failed("create a table")(error)),
             },
         }
     }

@@ -7,6 +7,7 @@ use crate::ports::Clock;
 use crate::ports::tables::Tables;
 
 /// A table, and what it takes to change what it has.
+#[derive(Clone, Copy)]
 pub struct Upkeep<'a> {
     pub lake: &'a Lake,
     pub tables: &'a dyn Tables,

@@ -196,6 +196,7 @@ mod tests {
             title: "t".to_owned(),
             tags: vec!["attack.t1621".to_owned()],
             actor: "a".to_owned(),
+            who: Vec::new(),
             entity: "a".to_owned(),
             event_type: "e".to_owned(),
             published: at,

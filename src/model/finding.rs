@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::model::directory::Person;
+
 /// How much a finding matters, in Sigma's own levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -64,6 +66,9 @@ pub struct Finding {
     /// The events that it tells of. It grows as more of them come; findings of older builds tell of one event and have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub episode: Option<Episode>,
+    /// The users whom the event names, as the directory knew them when the finding was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub who: Vec<Person>,
     #[serde(default)]
     pub status: Status,
     /// What became of it since it was found, oldest first.

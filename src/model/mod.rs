@@ -1,6 +1,7 @@
 //! The vocabulary: names, events, findings, activity. No input or output, no async, no SDK types.
 
 pub mod activity;
+pub mod directory;
 pub mod event;
 pub mod finding;
 pub mod identity;

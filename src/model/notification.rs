@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::model::directory::Person;
 use crate::model::finding::{Finding, Severity};
 
 /// What a route is told of a finding.
@@ -19,6 +20,9 @@ pub struct Notification {
     /// Sigma tags, such as `attack.t1078.004`.
     pub tags: Vec<String>,
     pub actor: String,
+    /// The users whom the event names, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub who: Vec<String>,
     /// Whose events they are, as the rule groups them.
     pub entity: String,
     pub event_type: String,
@@ -71,6 +75,7 @@ impl Notification {
             title: finding.matched.title.clone(),
             tags: finding.matched.tags.clone(),
             actor: finding.actor.clone(),
+            who: finding.who.iter().map(Person::line).collect(),
             entity: episode.map_or(&finding.actor, |episode| &episode.entity).clone(),
             event_type: finding.event_type.clone(),
             published: finding.published,
@@ -108,6 +113,7 @@ impl Notification {
         if !self.actor.is_empty() && self.actor != self.entity {
             lines.push(format!("Actor: {}", self.actor));
         }
+        lines.extend(self.who.iter().map(|who| format!("Who: {who}")));
         lines.push(format!("Event: {}", self.event_type));
         for (field, value) in &self.evidence {
             lines.push(format!("{field}: {}", plain(value)));

@@ -53,5 +53,19 @@ impl Resources {
 /// The name of a tenant's Activity table. Query engines take letters, digits and underscores in it; no tenant ID has an
 /// underscore.
 pub fn table_name(tenant: &str) -> String {
-    format!("{}_activity", tenant.replace('-', "_"))
+    beside(tenant, "activity")
+}
+
+/// The name of a tenant's table of users.
+pub fn users_table(tenant: &str) -> String {
+    beside(tenant, "users")
+}
+
+/// The name of a tenant's table of devices.
+pub fn devices_table(tenant: &str) -> String {
+    beside(tenant, "devices")
+}
+
+fn beside(tenant: &str, table: &str) -> String {
+    format!("{}_{table}", tenant.replace('-', "_"))
 }

@@ -256,6 +256,7 @@ fn found(tenant: &str, judged: Judged, event: &serde_json::Value, head: &Head<'_
         event: event.clone(),
         status: muted.as_ref().map_or(Status::New, |change| change.to),
         history: muted.into_iter().collect(),
+        who: Vec::new(),
     }
 }
 

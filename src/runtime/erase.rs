@@ -1,12 +1,14 @@
 //! Erasure of one user on request, with a receipt that is stored before anything is deleted.
 //!
-//! What is erased are the user's rows: those of events that they did, or that were done to them. Segments, findings, and rows
+//! What is erased are the user's rows, those of events that they did or that were done to them, and what the directory knows of
+//! them. Segments, findings, and rows
 //! of other users whose event names the user stay until retention drops them.
 
 use crate::lake::Upkeep;
 use crate::lake::erase::{Receipt, erase, forget};
 use crate::lake::objects::encode;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
+use crate::runtime::directory;
 
 const PREFIX: &str = "erasures/";
 
@@ -22,7 +24,8 @@ pub async fn run(upkeep: &Upkeep<'_>, objects: &dyn Objects, user_id: &str) -> R
     }
     let receipt = erase(upkeep, user_id).await?;
     store(upkeep, objects, &receipt).await?;
-    let receipt = forget(upkeep, receipt).await?;
+    let mut receipt = forget(upkeep, receipt).await?;
+    receipt.versions_in_directory = Some(directory::forget(objects, upkeep, user_id).await?);
     store(upkeep, objects, &receipt).await?;
     Ok(receipt)
 }

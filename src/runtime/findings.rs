@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::lake::objects::{decode, encode, keys, read};
 use crate::model::finding::{Finding, Status};
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
+use crate::runtime::directory::People;
 use crate::runtime::outbox;
 
 pub(super) const PREFIX: &str = "findings/";
@@ -61,6 +62,8 @@ pub struct Gathered<'a> {
     /// By id.
     waiting: BTreeMap<String, Finding>,
     told: Told,
+    /// Who is who, once it is asked for.
+    people: Option<People>,
 }
 
 impl<'a> Gathered<'a> {
@@ -69,6 +72,7 @@ impl<'a> Gathered<'a> {
             objects,
             waiting: BTreeMap::new(),
             told: Told::default(),
+            people: None,
         }
     }
 
@@ -86,7 +90,17 @@ impl<'a> Gathered<'a> {
 
     /// Stores what waits.
     pub async fn store(&mut self) -> Result<()> {
-        for finding in std::mem::take(&mut self.waiting).into_values() {
+        if !self.waiting.is_empty() && self.people.is_none() {
+            // A finding is worth telling without the names of those it is about.
+            self.people = Some(People::read(self.objects).await.unwrap_or_else(|error| {
+                tracing::warn!("cannot see who is who: {error}");
+                People::default()
+            }));
+        }
+        for mut finding in std::mem::take(&mut self.waiting).into_values() {
+            if let Some(people) = &self.people {
+                finding.who = people.named_by(&finding.event);
+            }
             self.told.add(tell(self.objects, finding).await?);
         }
         Ok(())

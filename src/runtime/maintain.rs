@@ -4,9 +4,11 @@
 use serde::Serialize;
 
 use crate::lake::Upkeep;
+use crate::lake::directory::Directory;
 use crate::lake::expire::{Keep, Removed, clean};
 use crate::lake::merge::{Merged, merge};
 use crate::lake::retention::Horizon;
+use crate::model::directory::{DEVICES, USERS};
 use crate::ports::{Objects, Result};
 use crate::runtime::retention::{self, Past};
 
@@ -17,6 +19,8 @@ pub struct Report {
     pub dropped: Option<Past>,
     pub merged: Merged,
     pub removed: Removed,
+    /// Of the directory's tables.
+    pub removed_of_directory: Removed,
 }
 
 /// One run. Data is kept for ever without a horizon.
@@ -27,9 +31,25 @@ pub async fn run(upkeep: &Upkeep<'_>, objects: &dyn Objects, horizon: Option<Hor
         Some(horizon) => Some(retention::drop_past(upkeep, objects, horizon).await?),
         None => None,
     };
-    Ok(Report {
+    let mut report = Report {
         dropped,
         merged: merge(upkeep).await?,
         removed: clean(upkeep, keep).await?,
-    })
+        removed_of_directory: Removed::default(),
+    };
+    for subject in [&USERS, &DEVICES] {
+        let directory = Directory::beside(upkeep.lake, subject);
+        if directory.lake.load().await?.is_none() {
+            continue;
+        }
+        let beside = Upkeep {
+            lake: &directory.lake,
+            ..*upkeep
+        };
+        let removed = clean(&beside, keep).await?;
+        report.removed_of_directory.snapshots += removed.snapshots;
+        report.removed_of_directory.files += removed.files;
+        report.removed_of_directory.bytes += removed.bytes;
+    }
+    Ok(report)
 }

@@ -7,6 +7,7 @@ pub mod backtest;
 pub mod compact;
 mod course;
 pub mod detect;
+pub mod directory;
 pub mod erase;
 pub mod findings;
 pub mod ingest;

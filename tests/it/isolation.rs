@@ -348,6 +348,8 @@ fn a_detector_reads_the_secrets_that_its_routes_name_and_no_others() {
         )
     };
     assert!(reads("detector", "slack-webhook") && reads("detector", "pagerduty-key"));
+    assert!(reads("detector", "okta-key") && reads("reconciler", "okta-key") && !reads("reconciler", "slack-webhook"));
+    assert!(!reads("compactor", "okta-key") && !reads("maintainer", "okta-key"));
     assert!(!reads("detector", "okta-token") && !reads("detector", "slack-webhook-2"));
     assert!(!reads("compactor", "slack-webhook") && !reads("maintainer", "slack-webhook"));
 }

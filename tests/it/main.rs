@@ -9,6 +9,7 @@ mod correlations;
 mod cost;
 mod crash;
 mod detections;
+mod directory;
 mod emulator;
 mod environments;
 pub mod gaps;

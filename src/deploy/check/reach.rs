@@ -5,6 +5,7 @@ use crate::deploy::check::isolation::is_under;
 use crate::deploy::check::policy::{Statement, allowing};
 use crate::deploy::check::{Admitted, Found, Rule, Severity, Template};
 use crate::model::name::TenantId;
+use crate::model::resources::{devices_table, table_name, users_table};
 
 pub const RULES: &[Rule] = &[Rule {
     id: "own-objects-only",
@@ -149,9 +150,9 @@ fn is_own(template: &Template<'_>, tenant: &TenantId, statement: &Statement<'_>,
         return name.starts_with(&own);
     }
     let prefix = template.prefix();
-    let table = format!("{}_activity", tenant.as_str().replace('-', "_"));
+    let tables = [table_name, users_table, devices_table].map(|name| name(tenant.as_str()));
     // A wildcard after the prefix would also reach a tenant whose ID starts with this one's.
-    let names_own = |piece: &String| !has_wildcard(piece) && (is_under(piece, &prefix, '-') || *piece == table);
+    let names_own = |piece: &String| !has_wildcard(piece) && (is_under(piece, &prefix, '-') || tables.contains(piece));
     pieces.iter().any(names_own)
 }
 

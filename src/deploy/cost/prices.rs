@@ -29,6 +29,8 @@ pub struct Prices {
     pub sns_million_publishes: f64,
     pub sns_million_deliveries: f64,
     pub kms_million_requests: f64,
+    pub secretsmanager_secret_month: f64,
+    pub secretsmanager_thousand_requests: f64,
     pub cloudwatch_alarm_month: f64,
     pub cloudwatch_metric_month: f64,
     pub cloudwatch_log_gb: f64,

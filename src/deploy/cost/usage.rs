@@ -38,6 +38,8 @@ pub struct Wire {
     pub s3_reads: f64,
     pub glue: f64,
     pub sns: f64,
+    /// Of Secrets Manager.
+    pub secrets: f64,
 }
 
 /// A run of a task.
@@ -46,6 +48,7 @@ pub enum Run {
     Detect,
     Compact,
     Maintain,
+    Reconcile,
 }
 
 impl Run {
@@ -58,6 +61,8 @@ impl Run {
     fn work(self, events: f64) -> f64 {
         match self {
             Self::Detect => events / DETECTED_A_SECOND,
+            // It reads what came and writes none of it.
+            Self::Reconcile => events / DETECTED_A_SECOND,
             Self::Compact | Self::Maintain => events / COMPACTED_A_SECOND,
         }
     }
@@ -73,10 +78,11 @@ impl Run {
                 // Ten messages a receive and a deletion; and receives that find nothing.
                 sqs: 5.0 + is_busy * 5.0 + events / 5.0,
                 // A finding, its place in the outbox, that somebody was told, and what it has grown to.
-                s3_writes: 4.0 + 2.0 * segments + 4.0 * findings + renewals,
-                s3_reads: 4.0 + is_busy + 8.0 * findings,
+                s3_writes: 5.0 + 2.0 * segments + 4.0 * findings + renewals,
+                s3_reads: 6.0 + is_busy + 8.0 * findings,
                 glue: 0.0,
                 sns: findings,
+                secrets: 1.0,
             },
             Self::Compact => Wire {
                 glue: 1.0 + is_busy * 4.0,
@@ -90,6 +96,13 @@ impl Run {
                 s3_reads: 100.0 + parts,
                 ..Wire::default()
             },
+            Self::Reconcile => Wire {
+                glue: 12.0,
+                s3_writes: 40.0 + renewals,
+                s3_reads: 60.0 + segments,
+                secrets: 1.0,
+                ..Wire::default()
+            },
         }
     }
 }
@@ -101,6 +114,7 @@ impl AddAssign for Wire {
         self.s3_reads += other.s3_reads;
         self.glue += other.glue;
         self.sns += other.sns;
+        self.secrets += other.secrets;
     }
 }
 
@@ -114,6 +128,7 @@ impl Mul<f64> for Wire {
             s3_reads: self.s3_reads * times,
             glue: self.glue * times,
             sns: self.sns * times,
+            secrets: self.secrets * times,
         }
     }
 }

@@ -96,8 +96,8 @@ tags:
     environments/test/profile.yaml:7:22: `schedule`: a rate is 1 minute, hour or day, or 2 and more minutes, hours or days
          7 | detector: {schedule: rate(1 hours), jitter_minutes: 30, cpu: 512, memory_mib: 1024}
            |                      ^
-    environments/test/profile.yaml:12:21: `log_retention_days` is one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
-        12 | log_retention_days: 31
+    environments/test/profile.yaml:13:21: `log_retention_days` is one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653
+        13 | log_retention_days: 31
            |                     ^
     environments/test/tenants/acme.yaml:4:19: `integration_id`: "5f1d7a42/acme" is no integration ID: 1 to 75 letters, digits, dots, hyphens and underscores
          4 |   integration_id: 5f1d7a42/acme

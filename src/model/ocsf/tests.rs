@@ -152,6 +152,7 @@ fn a_finding_says_what_became_of_it() {
         }),
         status: Status::New,
         history: Vec::new(),
+        who: Vec::new(),
     };
     let advice = Advice {
         description: "Many users, one address.".to_owned(),

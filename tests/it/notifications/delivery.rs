@@ -182,6 +182,7 @@ fn finding(id: &str, severity: Severity, event: &str, seen: Timestamp) -> Findin
         }),
         status: Status::New,
         history: Vec::new(),
+        who: Vec::new(),
     }
 }
 

@@ -38,6 +38,7 @@ pub fn alert(id: &str) -> Alert {
         title: "Password spray".to_owned(),
         tags: Vec::new(),
         actor: "ann@example.com".to_owned(),
+        who: Vec::new(),
         entity: "ann@example.com".to_owned(),
         event_type: "user.session.start".to_owned(),
         published: at,

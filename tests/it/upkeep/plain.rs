@@ -82,7 +82,7 @@ async fn others_read_what_upkeep_has_left() {
     assert_eq!(sorted, [1, 2, 3]);
     let fields = written["schemas"][0]["fields"].as_array().unwrap();
     let ids: Vec<_> = fields.iter().map(|field| field["id"].as_u64().unwrap()).collect();
-    assert_eq!(ids, (1..=20).collect::<Vec<_>>());
+    assert_eq!(ids, (1..=21).collect::<Vec<_>>());
 
     let hand = Hand::new("plain");
     merge(&hand.on(&table)).await.unwrap();

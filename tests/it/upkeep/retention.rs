@@ -98,6 +98,7 @@ fn finding(day: u32) -> Finding {
         episode: None,
         status: Status::New,
         history: Vec::new(),
+        who: Vec::new(),
     }
 }
 
