@@ -1,4 +1,4 @@
-"""Reads an Activity table with Iceberg's own Python reader and with DuckDB, and prints what both make of it.
+"""Reads an Activity table, or one of the directory, with Iceberg's own Python reader and with DuckDB, and prints what both make of it.
 
 `python tests/readers.py DATABASE TABLE` reads one in Glue, with AWS's usual variables for credentials, region and endpoint;
 `python tests/readers.py METADATA` reads the one whose metadata file it is.
@@ -34,9 +34,11 @@ for number, task in enumerate(tasks):
         pathlib.Path(folder.name, f"{number}.parquet").write_bytes(remote.read())
 duck = duckdb.connect()
 duck.execute(f"create view activity as select * from read_parquet('{folder.name}/*.parquet')")
-newest = pyarrow.compute.max(rows["published"]).as_py()
+is_activity = "published" in rows.column_names
+when, who = ("published", "user_id") if is_activity else ("valid_from", "id")
+newest = pyarrow.compute.max(rows[when]).as_py()
 midnight = newest.replace(hour=0, minute=0, second=0, microsecond=0)
-of_newest_day = table.scan(row_filter=GreaterThanOrEqual("published", midnight.isoformat()))
+of_newest_day = table.scan(row_filter=GreaterThanOrEqual(when, midnight.isoformat()))
 print(
     json.dumps(
         {
@@ -48,7 +50,7 @@ print(
             "columns": rows.column_names,
             "rows": rows.num_rows,
             "rows_by_duckdb": duck.execute("select count(*) from activity").fetchone()[0],
-            "users_by_duckdb": duck.execute("select count(distinct user_id) from activity").fetchone()[0],
+            "users_by_duckdb": duck.execute(f"select count(distinct {who}) from activity").fetchone()[0],
             "files": len(tasks),
             "files_of_newest_day": len(list(of_newest_day.plan_files())),
             "has_bounds": all(

@@ -13,7 +13,7 @@ use crate::world::World;
 const SOURCE: &str = "aws.partner/okta.com/initech-preview/b7702e15-initech-staging";
 
 /// Requests by what they are billed as.
-fn billed(traffic: &BTreeMap<String, BTreeMap<String, u64>>) -> Wire {
+pub fn billed(traffic: &BTreeMap<String, BTreeMap<String, u64>>) -> Wire {
     let mut wire = Wire::default();
     for (call, counted) in traffic {
         let (service, operation) = call.split_once(':').unwrap();
@@ -34,7 +34,7 @@ fn billed(traffic: &BTreeMap<String, BTreeMap<String, u64>>) -> Wire {
 }
 
 /// What was counted is at most what is reckoned with, and not so much less that the bill would be wrong. Gives both.
-fn is_reckoned_with(run: Run, events: usize, findings: u64, counted: Wire) -> String {
+pub fn is_reckoned_with(run: Run, events: usize, findings: u64, counted: Wire) -> String {
     let number = |count: u64| f64::from(u32::try_from(count).unwrap());
     let reckoned = run.wire(number(events as u64), number(findings));
     for (what, counted, reckoned) in [

@@ -1,6 +1,7 @@
 //! The client of Okta's management API, against a server on loopback that answers well and badly.
 
 mod contract;
+mod deployed;
 mod openapi;
 
 use std::sync::Arc;

@@ -16,7 +16,7 @@ const REGION: &str = "us-east-2";
 /// A task's container.
 pub struct Task {
     command: Vec<String>,
-    environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, String>,
 }
 
 /// The task of a tenant's role, as its stack's golden file defines it.
@@ -104,7 +104,7 @@ impl Task {
     }
 
     /// What comes of it with further variables, such as a role's credentials.
-    fn output(&self, rollout: &Rollout, account: &str, more: &[(String, String)], scratch: &Path) -> Output {
+    pub fn output(&self, rollout: &Rollout, account: &str, more: &[(String, String)], scratch: &Path) -> Output {
         let program = setting("OORT_TEST_TASK").unwrap_or_else(|| env!("CARGO_BIN_EXE_oort").to_owned());
         Command::new(program)
             .args(&self.command)
@@ -227,7 +227,7 @@ fn what_was_deployed_takes_events_to_findings_and_activity() {
 }
 
 /// What Iceberg's own reader and `DuckDB` make of a table.
-fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
+pub fn others_read(rollout: &Rollout, database: &str, table: &str) -> Value {
     let output = Command::new(python())
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/readers.py"))
         .args([database, table])
@@ -262,7 +262,7 @@ fn a_task_that_is_told_of_two_tenants_is_refused() {
 }
 
 /// The credentials of a role, as a task has them.
-fn credentials(rollout: &Rollout, role: &str) -> Vec<(String, String)> {
+pub fn credentials(rollout: &Rollout, role: &str) -> Vec<(String, String)> {
     let output = Command::new(python())
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/assume.py"))
         .arg(role)

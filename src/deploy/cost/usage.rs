@@ -97,9 +97,10 @@ impl Run {
                 ..Wire::default()
             },
             Self::Reconcile => Wire {
-                glue: 12.0,
-                s3_writes: 40.0 + renewals,
-                s3_reads: 60.0 + segments,
+                glue: 8.0,
+                // Each hour of six hours' events is read twice and written once.
+                s3_writes: 11.0 + is_busy * 10.0 + renewals,
+                s3_reads: 24.0 + is_busy * 14.0 + segments,
                 secrets: 1.0,
                 ..Wire::default()
             },

@@ -20,7 +20,7 @@ use crate::gaps::event;
 use crate::server::{Answer, Answers, Asked, serve_with};
 
 /// The org of this machine behind Okta's addresses.
-struct Served {
+pub struct Served {
     org: Arc<LocalOrg>,
     base: std::sync::OnceLock<String>,
 }
@@ -30,6 +30,17 @@ fn time(text: &str) -> Timestamp {
 }
 
 impl Served {
+    /// Serves an org on loopback; gives its address.
+    pub async fn start(org: Arc<LocalOrg>) -> String {
+        let served = Arc::new(Self {
+            org,
+            base: std::sync::OnceLock::new(),
+        });
+        let address = serve_with(Arc::clone(&served) as Arc<dyn Answers>).await;
+        served.base.set(address.clone()).unwrap();
+        address
+    }
+
     async fn act(&self, asked: &Asked, path: &[&str]) -> Result<Option<LogStream>, Error> {
         let body: Value = serde_json::from_str(&asked.body).unwrap_or_default();
         let act = match (asked.line.split(' ').next().unwrap(), path) {
@@ -308,12 +319,7 @@ async fn the_org_on_this_machine_keeps_its_promises() {
 #[tokio::test]
 async fn the_client_keeps_them_over_http() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Arc::new(Served {
-        org: filled(folder.path()).await,
-        base: std::sync::OnceLock::new(),
-    });
-    let address = serve_with(Arc::clone(&served) as Arc<dyn Answers>).await;
-    served.base.set(address.clone()).unwrap();
+    let address = Served::start(filled(folder.path()).await).await;
     keeps_its_promises(&reach(&address, SignIn::Token, Duration::from_secs(20))).await;
 }
 
