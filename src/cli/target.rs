@@ -150,7 +150,7 @@ impl Target {
             ..Self::on_aws(
                 &session,
                 arguments,
-                (chosen.id, chosen.org),
+                (chosen.id, arguments.on_aws.org()?.or(chosen.org)),
                 &resources,
                 (chosen.routes, &profile.private_webhooks),
             )?

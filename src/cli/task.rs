@@ -73,6 +73,15 @@ pub struct OnAwsArgs {
 }
 
 impl OnAwsArgs {
+    /// What a person tells whose files say the rest.
+    #[cfg(feature = "deploy")]
+    pub fn told(okta: Option<String>) -> Self {
+        Self {
+            okta,
+            ..Self::default()
+        }
+    }
+
     /// The routes that the detector delivers to.
     pub fn routes(&self) -> Result<Vec<Route>, Failure> {
         read_json("OORT_ROUTES", self.routes.as_deref())

@@ -61,6 +61,16 @@ pub struct One {
     tenant: String,
 }
 
+/// One tenant whose org is asked.
+#[derive(Debug, Clone, Args)]
+pub struct Online {
+    #[command(flatten)]
+    one: One,
+    /// The Okta org and how it is asked, as JSON, instead of what the tenant's file says.
+    #[arg(long, env = "OORT_OKTA", value_name = "JSON", hide = true)]
+    okta: Option<String>,
+}
+
 impl One {
     /// The files of the environment with this tenant alone.
     fn load(&self, global: &Global) -> Result<Loaded, Failure> {

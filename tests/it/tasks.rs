@@ -20,7 +20,7 @@ pub struct Task {
 }
 
 /// The task of a tenant's role, as its stack's golden file defines it.
-fn task(environment: &str, account: &str, tenant: &str, role: &str) -> Task {
+pub fn task(environment: &str, account: &str, tenant: &str, role: &str) -> Task {
     let stacks = rendered::read(environment, account, REGION);
     let definition = &stacks[tenant].resources[&format!("{role}Task")]["Properties"]["ContainerDefinitions"][0];
     let text = |value: &Value| value.as_str().unwrap().to_owned();

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::cli::cloud::connect;
 use crate::cli::target::WallClock;
-use crate::cli::tenant::One;
+use crate::cli::tenant::Online;
 use crate::cli::tenant::stream::Subject;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::deploy::onboard::prerequisites::{
@@ -27,7 +27,7 @@ use crate::runtime::stream;
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
-    one: One,
+    online: Online,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -44,12 +44,12 @@ enum Format {
 
 impl Check {
     pub async fn run(self, global: &Global) -> Outcome {
-        let subject = Subject::open(global, &self.one).await?;
+        let subject = Subject::open(global, &self.online).await?;
         let lines = lines(&look(&subject).await?);
         match self.format {
             Format::Table => print(&lines),
             Format::Json => output::json(&lines),
-            Format::Junit => output::text(&junit(&self.one.tenant, &lines)),
+            Format::Junit => output::text(&junit(&self.online.one.tenant, &lines)),
         }
         let has_failed = lines.iter().any(|line| line.verdict == Verdict::Failed);
         Ok(if has_failed { Exit::PartlyFailed } else { Exit::Done })

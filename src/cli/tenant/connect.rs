@@ -9,7 +9,7 @@ use crate::cli::apply::How;
 use crate::cli::cloud::{Connected, connect};
 use crate::cli::context::Loaded;
 use crate::cli::task::run_name;
-use crate::cli::tenant::One;
+use crate::cli::tenant::Online;
 use crate::cli::tenant::stream::Subject;
 use crate::cli::{Exit, Failure, Global, Outcome, output, plan};
 use crate::deploy::onboard::guide;
@@ -26,7 +26,7 @@ use crate::ports::okta::{Act, Okta};
 #[derive(Debug, Args)]
 pub struct Connect {
     #[command(flatten)]
-    one: One,
+    online: Online,
     /// How long each of Okta, AWS and the first event is waited for.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     wait: u64,
@@ -38,7 +38,7 @@ pub struct Connect {
 #[derive(Debug, Args)]
 pub struct Reactivate {
     #[command(flatten)]
-    one: One,
+    online: Online,
     /// How long an event is waited for.
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     wait: u64,
@@ -47,7 +47,7 @@ pub struct Reactivate {
 impl Connect {
     pub async fn run(self, global: &Global) -> Outcome {
         let most = Duration::from_secs(self.wait);
-        let subject = Subject::open(global, &self.one).await?;
+        let subject = Subject::open(global, &self.online).await?;
         let (okta, org) = subject.okta()?;
         let stream = match self.log_stream(&subject, &*okta, org).await? {
             Some(stream) => stream,
@@ -79,7 +79,7 @@ impl Connect {
             None => (
                 Act::Create(NewLogStream {
                     kind: EVENTBRIDGE,
-                    name: format!("Oort {}", self.one.environment),
+                    name: format!("Oort {}", self.online.one.environment),
                     settings: org.place.clone(),
                 }),
                 "made",
@@ -104,8 +104,8 @@ impl Connect {
 
     /// Applies the tenant's stack, whose bus accepts the source.
     async fn accept(&self, global: &Global, connected: &Connected) -> Outcome {
-        let only = vec![self.one.tenant.clone()];
-        let loaded: Loaded = plan::load(global, &self.one.environment, &only)?;
+        let only = vec![self.online.one.tenant.clone()];
+        let loaded: Loaded = plan::load(global, &self.online.one.environment, &only)?;
         let profile = &loaded.environment.profile;
         let world = world::sweep(&*connected.cloud, &connected.pacer).await?;
         let drafts = plan::drafts(&loaded, &only, &world, &WaysOut::default())?;
@@ -153,7 +153,7 @@ async fn wait_for_source(connected: &Connected, name: &str, most: Duration) -> R
 
 impl Reactivate {
     pub async fn run(self, global: &Global) -> Outcome {
-        let subject = Subject::open(global, &self.one).await?;
+        let subject = Subject::open(global, &self.online).await?;
         let (okta, org) = subject.okta()?;
         let Some(stream) = subject.log_stream(&*okta, org).await? else {
             return Err(Failure::input("there is no log stream to this tenant").hint("oort tenant connect makes one"));

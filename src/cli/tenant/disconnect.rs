@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::tenant::One;
+use crate::cli::tenant::Online;
 use crate::cli::tenant::stream::Subject;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::ports::Kind;
@@ -12,7 +12,7 @@ use crate::ports::okta::Act;
 #[derive(Debug, Args)]
 pub struct Disconnect {
     #[command(flatten)]
-    one: One,
+    online: Online,
     /// The tenant's ID once more: what Okta does not send is lost.
     #[arg(long, value_name = "TENANT")]
     confirm: Option<String>,
@@ -23,11 +23,11 @@ pub struct Disconnect {
 
 impl Disconnect {
     pub async fn run(self, global: &Global) -> Outcome {
-        if self.confirm.as_deref() != Some(self.one.tenant.as_str()) {
-            let why = format!("what tenant `{}` does from then on is never sent", self.one.tenant);
-            return Err(Failure::refused(why).hint(format!("add --confirm {}", self.one.tenant)));
+        if self.confirm.as_deref() != Some(self.online.one.tenant.as_str()) {
+            let why = format!("what tenant `{}` does from then on is never sent", self.online.one.tenant);
+            return Err(Failure::refused(why).hint(format!("add --confirm {}", self.online.one.tenant)));
         }
-        let subject = Subject::open(global, &self.one).await?;
+        let subject = Subject::open(global, &self.online).await?;
         let (okta, org) = subject.okta()?;
         let Some(stream) = subject.log_stream(&*okta, org).await? else {
             output::line("there is no log stream to this tenant; nothing to do");

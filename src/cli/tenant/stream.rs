@@ -10,7 +10,7 @@ use crate::cli::embedded::Embedded;
 use crate::cli::local::send;
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{EnvironmentArgs, OnAwsArgs, TenantArgs};
-use crate::cli::tenant::{One, only};
+use crate::cli::tenant::{Online, only};
 use crate::cli::{Failure, Global};
 use crate::deploy::profile::{self, Profile};
 use crate::lake::segment;
@@ -42,14 +42,15 @@ enum Place {
 }
 
 impl Subject {
-    pub async fn open(global: &Global, one: &One) -> Result<Self, Failure> {
+    pub async fn open(global: &Global, online: &Online) -> Result<Self, Failure> {
+        let one = &online.one;
         let loaded = one.load(global)?;
         let arguments = TenantArgs {
             environment: EnvironmentArgs {
                 environment: one.environment.clone(),
             },
             tenant: Some(one.tenant.clone()),
-            on_aws: OnAwsArgs::default(),
+            on_aws: OnAwsArgs::told(online.okta.clone()),
         };
         let tenant = only(&loaded)?.clone();
         let profile = loaded.environment.profile;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -21,6 +22,8 @@ use crate::server::{Answer, Answers, Asked, serve_with};
 
 /// The org of this machine behind Okta's addresses.
 pub struct Served {
+    /// Whether the token may change nothing.
+    denies: Arc<AtomicBool>,
     org: Arc<LocalOrg>,
     base: std::sync::OnceLock<String>,
 }
@@ -32,8 +35,14 @@ fn time(text: &str) -> Timestamp {
 impl Served {
     /// Serves an org on loopback; gives its address.
     pub async fn start(org: Arc<LocalOrg>) -> String {
+        Self::denying(org, Arc::default()).await
+    }
+
+    /// The same, of which a token may change nothing while `denies` is set.
+    pub async fn denying(org: Arc<LocalOrg>, denies: Arc<AtomicBool>) -> String {
         let served = Arc::new(Self {
             org,
+            denies,
             base: std::sync::OnceLock::new(),
         });
         let address = serve_with(Arc::clone(&served) as Arc<dyn Answers>).await;
@@ -92,6 +101,7 @@ impl Served {
                 ),
             },
             ["users", "me"] => (Ask::Me, false),
+            ["users", id, "roles"] => (Ask::Roles((*id).to_owned()), true),
             ["users", id] => (Ask::User((*id).to_owned()), false),
             ["users", id, "factors"] => (Ask::Factors((*id).to_owned()), true),
             ["users", id, "devices"] => (Ask::UserDevices((*id).to_owned()), true),
@@ -123,7 +133,14 @@ impl Answers for Served {
         let path = url.path().trim_start_matches("/api/v1/").to_owned();
         let path: Vec<String> = path.split('/').map(|part| part.replace("%40", "@")).collect();
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        if asked.line.starts_with("GET /.well-known") {
+            let date = "date: Tue, 24 Nov 2026 10:00:00 GMT\r\n".to_owned();
+            return Answer::Status(200, date, r#"{"id":"00o1"}"#.to_owned());
+        }
         if !asked.line.starts_with("GET ") {
+            if self.denies.load(Ordering::Relaxed) {
+                return Answer::body(403, r#"{"errorCode":"E0000006","errorSummary":"no permission"}"#);
+            }
             return match self.act(&asked, &path).await {
                 Ok(Some(stream)) => Answer::body(200, &json!(stream).to_string()),
                 Ok(None) => Answer::status(204),

@@ -1,11 +1,15 @@
 //! The tasks as they are deployed, where IAM is enforced, with an org that is reached over HTTP.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use jiff::SignedDuration;
 use oort_streams::deploy::cost::usage::Run;
 use oort_streams::local::clock::SystemClock;
 use oort_streams::local::org::LocalOrg;
 use oort_streams::model::okta::{EVENTBRIDGE, NewLogStream, Org};
+use oort_streams::ports::Clock as _;
 use oort_streams::ports::okta::{Act, Okta as _};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -14,14 +18,15 @@ use super::contract::Served;
 use crate::cost::{billed, is_reckoned_with};
 use crate::emulator::{Emulator, STAGING};
 use crate::rollout::Rollout;
-use crate::tasks::{Task, credentials, others_read, sample};
+use crate::tasks::{Task, credentials, others_read, task};
 
 const SOURCE: &str = "aws.partner/okta.com/initech-preview/b7702e15-initech-staging";
 
 /// A deployed tenant, its org, and its tasks.
 struct Deployed {
-    rollout: Rollout,
+    rollout: Arc<Rollout>,
     scratch: tempfile::TempDir,
+    denies: Arc<AtomicBool>,
     org: Arc<LocalOrg>,
     /// What `OORT_OKTA` is, with an address on loopback.
     told: String,
@@ -29,26 +34,32 @@ struct Deployed {
 }
 
 impl Deployed {
+    /// With the stream made and all deployed.
     fn new() -> Self {
-        let rollout = Rollout::deployed_on(Emulator::enforcing());
+        let deployed = Self::around(Rollout::deployed_on(Emulator::enforcing()));
+        let stream = NewLogStream {
+            kind: EVENTBRIDGE,
+            name: "Oort".to_owned(),
+            settings: serde_json::from_str::<Org>(&deployed.told).unwrap().place,
+        };
+        deployed.runtime.block_on(deployed.org.act(&Act::Create(stream))).unwrap();
+        deployed
+    }
+
+    fn around(rollout: Rollout) -> Self {
+        let rollout = Arc::new(rollout);
         let secret = json!({"Name": "oort/staging/initech/okta-token", "SecretString": "00-token"});
         rollout.emulator.keep_secret(STAGING, &secret);
         let scratch = tempfile::tempdir().unwrap();
         let runtime = Runtime::new().unwrap();
         let org = LocalOrg::open(scratch.path(), "initech", Arc::new(SystemClock));
         let org = Arc::new(runtime.block_on(org).unwrap());
-        let task = Task::deployed(&rollout, STAGING, "oort-staging-initech-reconciler");
-        let told = &task.environment["OORT_OKTA"];
-        let mut told: Org = serde_json::from_str(told).unwrap();
+        let mut told = told_to_the_reconciler();
         assert_eq!(told.address, "https://initech-preview.oktapreview.com");
-        told.address = runtime.block_on(Served::start(Arc::clone(&org)));
-        let stream = NewLogStream {
-            kind: EVENTBRIDGE,
-            name: "Oort".to_owned(),
-            settings: told.place.clone(),
-        };
-        runtime.block_on(org.act(&Act::Create(stream))).unwrap();
+        let denies = Arc::new(AtomicBool::new(false));
+        told.address = runtime.block_on(Served::denying(Arc::clone(&org), Arc::clone(&denies)));
         Self {
+            denies,
             rollout,
             scratch,
             org,
@@ -81,10 +92,24 @@ impl Deployed {
     }
 }
 
+/// What the golden file says, which is what is deployed.
+fn told_to_the_reconciler() -> Org {
+    let task = task("staging", STAGING, "initech", "Reconciler");
+    serde_json::from_str(&task.environment["OORT_OKTA"]).unwrap()
+}
+
+/// Events of the days before now, which Okta still has.
+fn recent(rollout: &Rollout, events: &str) -> Vec<Value> {
+    let end = (SystemClock.now() - SignedDuration::from_hours(3)).to_string();
+    let arguments = ["sample", "--users", "40", "--days", "3", "--events", events, "--end", &end];
+    let told = rollout.expect(0, STAGING, &arguments);
+    told.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
 #[test]
 fn a_reconciler_fills_the_gap_and_knows_the_users_with_its_own_role() {
     let deployed = Deployed::new();
-    let events = sample(&deployed.rollout, "400");
+    let events = recent(&deployed.rollout, "400");
     let texts: Vec<String> = events.iter().map(Value::to_string).collect();
     let recorded = deployed.runtime.block_on(deployed.org.record(&texts)).unwrap();
     let (brought, _) = events.split_at(events.len() / 2);
@@ -124,4 +149,90 @@ fn a_reconciler_fills_the_gap_and_knows_the_users_with_its_own_role() {
         (&json!(users), &json!(users)),
         "{read}"
     );
+}
+
+/// Okta's side: makes the partner event source when there is a stream, and sends what the stream has to send. What it sends before
+/// the bus is there is dropped.
+fn stream_in_the_background(deployed: &Deployed) -> Arc<AtomicBool> {
+    let (org, is_over) = (Arc::clone(&deployed.org), Arc::new(AtomicBool::new(false)));
+    let (over, rollout) = (Arc::clone(&is_over), Arc::clone(&deployed.rollout));
+    deployed.runtime.spawn(async move {
+        let mut has_offered = false;
+        while !over.load(Ordering::Relaxed) {
+            let (events, last) = org.waiting(1_000).await.unwrap();
+            if let Some(last) = last {
+                let rollout = Arc::clone(&rollout);
+                let offers = !std::mem::replace(&mut has_offered, true);
+                let send = move || {
+                    if offers {
+                        rollout.emulator.offer(STAGING, SOURCE);
+                    }
+                    let events: Vec<Value> = events.iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+                    rollout.emulator.put_partner_events(SOURCE, &events);
+                };
+                tokio::task::spawn_blocking(send).await.unwrap();
+                org.sent(last).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    is_over
+}
+
+#[test]
+fn a_tenant_is_connected_checked_reactivated_and_disconnected() {
+    let rollout = Rollout::new();
+    rollout.emulator.offer(STAGING, "aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging");
+    rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
+    rollout.expect(0, STAGING, &["apply"]);
+    let deployed = Deployed::around(rollout);
+    let run = |code: i32, arguments: &[&str]| {
+        let whole = [&["tenant"], arguments, &["-e", "staging", "-t", "initech"]].concat();
+        let output = deployed
+            .rollout
+            .world
+            .command(&whole)
+            .current_dir(deployed.rollout.world.root())
+            .envs(deployed.rollout.emulator.environment(STAGING))
+            .env("OORT_OKTA", &deployed.told)
+            .output()
+            .unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
+        text
+    };
+    let is_over = stream_in_the_background(&deployed);
+
+    let before = run(5, &["check"]);
+    for line in ["failed   A log stream sends", "failed   The partner event source", "failed   Events come: none"] {
+        assert!(before.contains(line), "{line}\n{before}");
+    }
+    // Where the token may not, the admin's guide is printed.
+    deployed.denies.store(true, Ordering::Relaxed);
+    assert!(run(4, &["connect"]).contains("b7702e15-initech-staging"));
+    deployed.denies.store(false, Ordering::Relaxed);
+
+    let connect = ["connect", "--interval", "0.1", "--wait", "60"];
+    let told = run(0, &connect);
+    assert!(told.contains("connected, first event after "), "{told}");
+    let told = run(0, &connect);
+    assert!(told.contains("is active") && told.contains("connected, first event after "), "{told}");
+    let after = run(5, &["check"]);
+    // The served org's clock stands still.
+    assert_eq!(after.matches("failed ").count(), after.matches("failed   Okta's clock").count(), "{after}");
+
+    deployed.runtime.block_on(deployed.org.fail_streams()).unwrap();
+    assert!(run(5, &["check"]).contains("failed   The log stream is active: INACTIVE"));
+    assert!(run(5, &["check", "--format", "junit"]).contains("<testcase name=\"log-stream-active\" classname=\"initech\">\n      <failure"));
+    deployed.denies.store(true, Ordering::Relaxed);
+    assert!(run(4, &["reactivate"]).contains("Reports > Log Streaming"));
+    deployed.denies.store(false, Ordering::Relaxed);
+    assert!(run(0, &["reactivate", "--wait", "60"]).contains("sends, first event after"));
+
+    assert!(run(4, &["disconnect"]).contains("--confirm initech"));
+    run(0, &["disconnect", "--confirm", "initech", "--keep"]);
+    run(0, &["disconnect", "--confirm", "initech"]);
+    assert!(run(0, &["disconnect", "--confirm", "initech"]).contains("nothing to do"));
+    assert!(run(3, &["reactivate"]).contains("oort tenant connect"));
+    is_over.store(true, Ordering::Relaxed);
 }
