@@ -4,6 +4,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
+use oort_streams::local::clock::SystemClock;
+use oort_streams::ports::Clock as _;
 use serde_json::Value;
 
 use crate::world::{Sight, World};
@@ -89,6 +92,60 @@ async fn killed_runs_leave_what_undisturbed_runs_leave() {
     assert_eq!(world.json(&["compact", "--tenant", "acme"])["segments"], 0);
     assert_eq!(world.json(&["detect", "--tenant", "acme"])["evaluated"], 0);
     assert_eq!(world.sight().await, expected);
+}
+
+/// Half of an org's events were lost on their way.
+#[test]
+fn a_killed_comparison_fetches_what_is_missing_once() {
+    let world = World::new();
+    let end = (SystemClock.now() - SignedDuration::from_hours(3)).to_string();
+    let sample = world.ok(&["sample", "--events", "6000", "--seed", "9", "--end", &end]);
+    let lines: Vec<&str> = sample.lines().collect();
+    let file = |name: &str, lines: &[&str]| world.file(name, &lines.join("\n"));
+    let (brought, lost) = lines.split_at(lines.len() / 2);
+    world.ok(&["tenant", "connect", "-e", "local", "-t", "acme"]);
+    let sent = world.json(&["local", "org", "record", "-t", "acme", &file("brought.jsonl", brought)]);
+    let recorded = world.json(&[
+        "local",
+        "org",
+        "record",
+        "-t",
+        "acme",
+        "--lost",
+        &file("lost.jsonl", lost),
+    ]);
+    world.json(&["detect", "-t", "acme"]);
+    let before = world.json(&["compact", "-t", "acme"])["events"].as_u64().unwrap();
+
+    let killed = kill_often(&world, &["reconcile", "-t", "acme"], 16, 5);
+    assert!(
+        killed >= 6,
+        "only {killed} of 16 runs were still going when they were killed"
+    );
+    let mut left = world.json(&["reconcile", "-t", "acme"])["gaps"]["left"].clone();
+    for _ in 0..20 {
+        if left == 0 {
+            break;
+        }
+        left = world.json(&["reconcile", "-t", "acme"])["gaps"]["left"].clone();
+    }
+    assert_eq!(left, 0);
+    let hours = world.json(&["gaps", "-t", "acme", "--hours", "2160", "--format", "json"]);
+    let sum = |name: &str| -> u64 {
+        hours["hours"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|hour| hour[name].as_u64())
+            .sum()
+    };
+    assert_eq!((sum("missing"), sum("filled")), (0, recorded["new"].as_u64().unwrap()));
+    // Not even in the log of segments is one twice.
+    let compacted = world.json(&["compact", "-t", "acme"]);
+    assert_eq!(compacted["events"].as_u64(), Some(sum("filled")));
+    assert!(before >= sent["new"].as_u64().unwrap());
+    let again = world.json(&["reconcile", "-t", "acme"]);
+    assert_eq!(again["gaps"]["filled"], 0);
 }
 
 /// Starts an analysis and asks it to stop a while later, as a platform does before it kills; gives its report.

@@ -24,7 +24,10 @@ pub struct Disconnect {
 impl Disconnect {
     pub async fn run(self, global: &Global) -> Outcome {
         if self.confirm.as_deref() != Some(self.online.one.tenant.as_str()) {
-            let why = format!("what tenant `{}` does from then on is never sent", self.online.one.tenant);
+            let why = format!(
+                "what tenant `{}` does from then on is never sent",
+                self.online.one.tenant
+            );
             return Err(Failure::refused(why).hint(format!("add --confirm {}", self.online.one.tenant)));
         }
         let subject = Subject::open(global, &self.online).await?;

@@ -42,7 +42,10 @@ impl Deployed {
             name: "Oort".to_owned(),
             settings: serde_json::from_str::<Org>(&deployed.told).unwrap().place,
         };
-        deployed.runtime.block_on(deployed.org.act(&Act::Create(stream))).unwrap();
+        deployed
+            .runtime
+            .block_on(deployed.org.act(&Act::Create(stream)))
+            .unwrap();
         deployed
     }
 
@@ -101,9 +104,14 @@ fn told_to_the_reconciler() -> Org {
 /// Events of the days before now, which Okta still has.
 fn recent(rollout: &Rollout, events: &str) -> Vec<Value> {
     let end = (SystemClock.now() - SignedDuration::from_hours(3)).to_string();
-    let arguments = ["sample", "--users", "40", "--days", "3", "--events", events, "--end", &end];
+    let arguments = [
+        "sample", "--users", "40", "--days", "3", "--events", events, "--end", &end,
+    ];
     let told = rollout.expect(0, STAGING, &arguments);
-    told.out.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    told.out
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 #[test]
@@ -167,7 +175,10 @@ fn stream_in_the_background(deployed: &Deployed) -> Arc<AtomicBool> {
                     if offers {
                         rollout.emulator.offer(STAGING, SOURCE);
                     }
-                    let events: Vec<Value> = events.iter().map(|event| serde_json::from_str(event).unwrap()).collect();
+                    let events: Vec<Value> = events
+                        .iter()
+                        .map(|event| serde_json::from_str(event).unwrap())
+                        .collect();
                     rollout.emulator.put_partner_events(SOURCE, &events);
                 };
                 tokio::task::spawn_blocking(send).await.unwrap();
@@ -182,7 +193,9 @@ fn stream_in_the_background(deployed: &Deployed) -> Arc<AtomicBool> {
 #[test]
 fn a_tenant_is_connected_checked_reactivated_and_disconnected() {
     let rollout = Rollout::new();
-    rollout.emulator.offer(STAGING, "aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging");
+    rollout
+        .emulator
+        .offer(STAGING, "aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging");
     rollout.expect(2, STAGING, &["plan", "-e", "staging"]);
     rollout.expect(0, STAGING, &["apply"]);
     let deployed = Deployed::around(rollout);
@@ -197,14 +210,22 @@ fn a_tenant_is_connected_checked_reactivated_and_disconnected() {
             .env("OORT_OKTA", &deployed.told)
             .output()
             .unwrap();
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
         assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{text}");
         text
     };
     let is_over = stream_in_the_background(&deployed);
 
     let before = run(5, &["check"]);
-    for line in ["failed   A log stream sends", "failed   The partner event source", "failed   Events come: none"] {
+    for line in [
+        "failed   A log stream sends",
+        "failed   The partner event source",
+        "failed   Events come: none",
+    ] {
         assert!(before.contains(line), "{line}\n{before}");
     }
     // Where the token may not, the admin's guide is printed.
@@ -216,14 +237,24 @@ fn a_tenant_is_connected_checked_reactivated_and_disconnected() {
     let told = run(0, &connect);
     assert!(told.contains("connected, first event after "), "{told}");
     let told = run(0, &connect);
-    assert!(told.contains("is active") && told.contains("connected, first event after "), "{told}");
+    assert!(
+        told.contains("is active") && told.contains("connected, first event after "),
+        "{told}"
+    );
     let after = run(5, &["check"]);
     // The served org's clock stands still.
-    assert_eq!(after.matches("failed ").count(), after.matches("failed   Okta's clock").count(), "{after}");
+    assert_eq!(
+        after.matches("failed ").count(),
+        after.matches("failed   Okta's clock").count(),
+        "{after}"
+    );
 
     deployed.runtime.block_on(deployed.org.fail_streams()).unwrap();
     assert!(run(5, &["check"]).contains("failed   The log stream is active: INACTIVE"));
-    assert!(run(5, &["check", "--format", "junit"]).contains("<testcase name=\"log-stream-active\" classname=\"initech\">\n      <failure"));
+    assert!(
+        run(5, &["check", "--format", "junit"])
+            .contains("<testcase name=\"log-stream-active\" classname=\"initech\">\n      <failure")
+    );
     deployed.denies.store(true, Ordering::Relaxed);
     assert!(run(4, &["reactivate"]).contains("Reports > Log Streaming"));
     deployed.denies.store(false, Ordering::Relaxed);
