@@ -16,6 +16,8 @@ pub struct Target {
     pub body: Option<Value>,
     /// Which of the org's rate limits it counts against. Source: Okta's list of rate limits by endpoint.
     pub bucket: &'static str,
+    /// Whether it is answered to everybody: no token is shown.
+    pub is_public: bool,
 }
 
 impl Target {
@@ -26,6 +28,7 @@ impl Target {
             query: Vec::new(),
             body: None,
             bucket,
+            is_public: false,
         }
     }
 
@@ -102,7 +105,10 @@ pub fn ask(ask: &Ask) -> Target {
             }
         }
         Ask::Groups => Target::get("groups", "api/v1/groups").with("limit", "1000"),
-        Ask::Org => Target::get("org", ".well-known/okta-organization"),
+        Ask::Org => Target {
+            is_public: true,
+            ..Target::get("org", ".well-known/okta-organization")
+        },
     }
 }
 
