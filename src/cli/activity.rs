@@ -39,7 +39,9 @@ impl Activity {
         let people = People::read(&*target.objects).await?;
         match self.format {
             ExportFormat::Json => {
-                rows.iter_mut().for_each(|row| name(row, &people));
+                for row in &mut rows {
+                    name(row, &people);
+                }
                 output::json(&rows);
             }
             ExportFormat::Table => {

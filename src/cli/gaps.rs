@@ -23,8 +23,8 @@ pub struct Gaps {
     #[arg(long, value_name = "HOURS", default_value_t = 48)]
     hours: u32,
     /// Only hours in which something was missing, or still is.
-    #[arg(long)]
-    only_gaps: bool,
+    #[arg(long = "only-gaps")]
+    has_gaps_only: bool,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
@@ -61,7 +61,7 @@ impl Gaps {
             }
         });
         let shown = Shown {
-            hours: lines.filter(|line| !self.only_gaps || line.is_gap()).collect(),
+            hours: lines.filter(|line| !self.has_gaps_only || line.is_gap()).collect(),
             outages: stream::outages(&*target.objects).await?,
         };
         match self.format {

@@ -275,7 +275,7 @@ impl Command {
             Self::Reconcile(verb) => verb.run(global).await,
             Self::Gaps(verb) => verb.run(global).await,
             Self::Activity(verb) => verb.run(global).await,
-            Self::Findings(verb) => verb.run(global).await,
+            Self::Findings(verb) => Box::pin(verb.run(global)).await,
             Self::Routes(verb) => verb.run(global).await,
             Self::Redrive(verb) => verb.run(global).await,
             Self::Maintain(verb) => verb.run(global).await,

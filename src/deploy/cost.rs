@@ -171,7 +171,11 @@ fn of_sight(tenant: &Tenant<'_>, month: &Month, p: &Prices) -> Vec<Line> {
         line(
             SECRETS,
             "requests",
-            if tenant.secrets == 0 { 0.0 } else { month.wire.secrets / 1_000.0 },
+            if tenant.secrets == 0 {
+                0.0
+            } else {
+                month.wire.secrets / 1_000.0
+            },
             "thousand",
             p.secretsmanager_thousand_requests,
         ),

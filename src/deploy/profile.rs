@@ -166,6 +166,7 @@ fn joined<T: ToString, S: Serializer>(list: &[T], serializer: S) -> Result<S::Ok
     serializer.serialize_str(&texts.join(","))
 }
 
+#[expect(clippy::ref_option, reason = "serde gives a reference to the field")]
 fn as_org<S: Serializer>(org: &Option<Org>, serializer: S) -> Result<S::Ok, S::Error> {
     match org {
         None => serializer.serialize_str(""),

@@ -286,7 +286,7 @@ type Clustered =
 struct Files<'a> {
     table: Table,
     subject: &'a Subject,
-    files: Clustered,
+    writer: Clustered,
     waiting: Vec<Version>,
 }
 
@@ -311,7 +311,7 @@ impl<'a> Files<'a> {
         Ok(Self {
             table: table.clone(),
             subject,
-            files: ClusteredWriter::new(DataFileWriterBuilder::new(rolling)),
+            writer: ClusteredWriter::new(DataFileWriterBuilder::new(rolling)),
             waiting: Vec::new(),
         })
     }
@@ -337,7 +337,7 @@ impl<'a> Files<'a> {
         );
         let batch = self.batch()?;
         self.waiting.clear();
-        self.files
+        self.writer
             .write(partition, batch)
             .await
             .map_err(failed("write a Parquet file"))
@@ -360,9 +360,11 @@ impl<'a> Files<'a> {
                         .collect::<TimestampMicrosecondArray>()
                         .with_timezone("+00:00"),
                 ),
-                IS_CURRENT => Arc::new(BooleanArray::from_iter(
-                    rows.iter().map(|row| Some(row.valid_to.is_none())),
-                )),
+                IS_CURRENT => Arc::new(
+                    rows.iter()
+                        .map(|row| Some(row.valid_to.is_none()))
+                        .collect::<BooleanArray>(),
+                ),
                 JSON => Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.json))),
                 name => Arc::new(
                     rows.iter()
@@ -378,6 +380,6 @@ impl<'a> Files<'a> {
 
     async fn finish(mut self) -> Result<Vec<DataFile>> {
         self.flush().await?;
-        self.files.close().await.map_err(failed("finish a Parquet file"))
+        self.writer.close().await.map_err(failed("finish a Parquet file"))
     }
 }

@@ -199,7 +199,7 @@ impl<'a> Filling<'a> {
                 }
                 while hour.hour < of {
                     let after = self.open(hour.hour.next()).await?;
-                    self.close(std::mem::replace(&mut hour, after));
+                    self.close(&std::mem::replace(&mut hour, after));
                 }
                 let id = EventId::of(&head.uuid);
                 // Pages of one query may overlap.
@@ -220,9 +220,9 @@ impl<'a> Filling<'a> {
         }
         while hour.hour < span.last {
             let after = self.open(hour.hour.next()).await?;
-            self.close(std::mem::replace(&mut hour, after));
+            self.close(&std::mem::replace(&mut hour, after));
         }
-        self.close(hour);
+        self.close(&hour);
         if self.compared.len() >= HOURS_IN_HAND {
             self.flush().await?;
         }
@@ -239,7 +239,7 @@ impl<'a> Filling<'a> {
     }
 
     /// The hour is whole.
-    fn close(&mut self, hour: Open) {
+    fn close(&mut self, hour: &Open) {
         let expected = hour.seen.len() as u64;
         self.report.hours += 1;
         self.report.expected += expected;

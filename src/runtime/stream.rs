@@ -207,7 +207,7 @@ async fn how_it_stopped(
         filter: Some(r#"eventType eq "system.log_stream.lifecycle.deactivate""#.to_owned()),
     });
     let page = okta.ask(&ask, None).await?;
-    let stops = page.items.iter().filter_map(|item| {
+    let mut stops = page.items.iter().rev().filter_map(|item| {
         let event: Value = serde_json::from_str(item.get()).ok()?;
         let targets = event.get("target")?.as_array()?;
         targets
@@ -215,7 +215,7 @@ async fn how_it_stopped(
             .any(|target| target.get("id").and_then(Value::as_str) == Some(&stream.id))
             .then_some(event)
     });
-    let Some(stop) = stops.last() else {
+    let Some(stop) = stops.next() else {
         return Ok(Stopped {
             at: active,
             what: format!("the log stream is {}", stream.status),

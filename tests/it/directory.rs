@@ -180,7 +180,10 @@ async fn a_finding_tells_who_it_is_about() {
     let finding = all.iter().find(|finding| finding.event_uuid == "stop").unwrap();
     assert_eq!(finding.who[0].department.as_deref(), Some("Finance"));
     assert_eq!(finding.who[0].devices[0].name, "Ann's Mac");
-    let notification = oort_streams::model::notification::Notification::of(finding, Default::default());
+    let notification = oort_streams::model::notification::Notification::of(
+        finding,
+        oort_streams::model::notification::Advice::default(),
+    );
     assert!(
         notification
             .text()

@@ -12,7 +12,7 @@ mod detections;
 mod directory;
 mod emulator;
 mod environments;
-pub mod gaps;
+mod gaps;
 mod isolation;
 mod lake;
 mod lease_contract;

@@ -2,6 +2,7 @@
 //! its token is rotated, its API is down or says to wait. At the end the Activity table holds exactly the org's events.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use oort_streams::ports::{Clock as _, Error, Kind, Result};
 use oort_streams::runtime::{findings, stream};
 use oort_streams::sample::{Generator, Settings};
 
+use crate::emulator::setting;
 use crate::gaps::Tenant;
 
 const DAYS: u32 = 30;
@@ -306,7 +308,9 @@ async fn found(tenant: &Tenant) -> BTreeMap<String, usize> {
     for finding in all.filter(|finding| !finding.matched.title.to_lowercase().contains("log stream")) {
         let episode = finding.episode.unwrap();
         let day = episode.last_seen.strftime("%Y-%m-%d");
-        *found.entry(format!("{}: {} on {day}", finding.matched.title, episode.entity)).or_default() += 1;
+        *found
+            .entry(format!("{}: {} on {day}", finding.matched.title, episode.entity))
+            .or_default() += 1;
     }
     found
 }
@@ -321,7 +325,8 @@ async fn undisturbed(events: &[String]) -> BTreeMap<String, usize> {
     found(&tenant).await
 }
 
-async fn month(seed: u64, hours_between: i64) {
+/// Lives a month, and tells of it.
+async fn month(seed: u64, hours_between: i64) -> String {
     let tenant = Tenant::new("2026-10-01T00:00:00Z").await;
     tenant.connect().await;
     let reached = Reached {
@@ -351,7 +356,7 @@ async fn month(seed: u64, hours_between: i64) {
         "the month was bad enough"
     );
     let worst = told.open_minutes[all - 1];
-    println!(
+    let mut said = format!(
         "seed {seed}, compared every {hours_between} h: {rows} rows of {} events; {} outages, {} lost, {} late, {} doubled, {} runs \
          failed; {} findings, no other than in order; {all} fetched, after {:.1} h (median) and {:.1} h (worst); {open} hours not compared yet",
         all_events(&tenant).await.len(),
@@ -366,8 +371,9 @@ async fn month(seed: u64, hours_between: i64) {
     );
     for (job, requests) in &mut told.requests {
         requests.sort_unstable();
-        println!(
-            "  {job}: {} requests (median), {} (most)",
+        let _ = write!(
+            said,
+            "\n  {job}: {} requests (median), {} (most)",
             requests[requests.len() / 2],
             requests[requests.len() - 1]
         );
@@ -376,6 +382,7 @@ async fn month(seed: u64, hours_between: i64) {
     let bound = 60 * (9 + 9 + 2 * hours_between) + 8 * 60;
     assert!(worst <= bound, "a gap was open for {worst} minutes");
     assert!(!findings::all(&tenant.objects).await.unwrap().is_empty());
+    said
 }
 
 #[expect(clippy::cast_precision_loss, reason = "hours for people")]
@@ -386,8 +393,8 @@ fn minutes(minutes: i64) -> f64 {
 /// `OORT_TEST_MONTHS` says how many months, each from another seed.
 #[tokio::test]
 async fn a_month_with_all_that_goes_wrong_ends_with_every_event_once() {
-    let months: u64 = std::env::var("OORT_TEST_MONTHS").map_or(1, |text| text.parse().unwrap());
+    let months: u64 = setting("OORT_TEST_MONTHS").map_or(1, |text| text.parse().unwrap());
     for seed in 1..=months {
-        month(seed, 6).await;
+        println!("{}", month(seed, 6).await);
     }
 }

@@ -71,12 +71,11 @@ fn print(lines: &[Line]) {
 }
 
 async fn look(subject: &Subject) -> Result<Seen, Failure> {
-    let okta = match &subject.target().okta {
-        None => None,
-        Some(_) => {
-            let (okta, org) = subject.okta()?;
-            Some((org.clone(), of_okta(&*okta).await))
-        }
+    let okta = if subject.target().okta.is_some() {
+        let (okta, org) = subject.okta()?;
+        Some((org.clone(), of_okta(&*okta).await))
+    } else {
+        None
     };
     let aws = match subject.profile.target {
         profile::Target::Embedded => None,
@@ -86,7 +85,9 @@ async fn look(subject: &Subject) -> Result<Seen, Failure> {
         now: WallClock.now(),
         okta,
         aws,
-        last_event: newest_event(&*subject.target().objects).await.map_err(refused),
+        last_event: newest_event(&*subject.target().objects)
+            .await
+            .map_err(|error| refused(&error)),
     })
 }
 
@@ -104,10 +105,10 @@ async fn of_okta(okta: &dyn Okta) -> OfOkta {
         who(okta)
     );
     OfOkta {
-        org: org.map(|page| page.at).map_err(refused),
-        who: who.map_err(refused),
-        log: log.map(drop).map_err(refused),
-        streams: streams.map_err(refused),
+        org: org.map(|page| page.at).map_err(|error| refused(&error)),
+        who: who.map_err(|error| refused(&error)),
+        log: log.map(drop).map_err(|error| refused(&error)),
+        streams: streams.map_err(|error| refused(&error)),
     }
 }
 
@@ -130,7 +131,7 @@ async fn who(okta: &dyn Okta) -> ports::Result<Who> {
     });
     Ok(Who::User {
         login: me.profile.login,
-        roles: roles.map_err(refused),
+        roles: roles.map_err(|error| refused(&error)),
     })
 }
 
@@ -145,7 +146,7 @@ async fn of_aws(subject: &Subject) -> Result<Answer<OfAws>, Failure> {
             source: sources.into_iter().find(|source| source.name == name),
             has_bus: buses.iter().any(|bus| bus == name),
         }),
-        Err(error) => Err(refused(error)),
+        Err(error) => Err(refused(&error)),
     })
 }
 
@@ -171,7 +172,7 @@ async fn newest_event(objects: &dyn Objects) -> ports::Result<Option<Timestamp>>
     Ok(None)
 }
 
-fn refused(error: ports::Error) -> Refused {
+fn refused(error: &ports::Error) -> Refused {
     let because = match error.kind {
         Kind::Denied => Because::Denied,
         Kind::NotFound => Because::NotThere,

@@ -49,9 +49,8 @@ impl Connect {
         let most = Duration::from_secs(self.wait);
         let subject = Subject::open(global, &self.online).await?;
         let (okta, org) = subject.okta()?;
-        let stream = match self.log_stream(&subject, &*okta, org).await? {
-            Some(stream) => stream,
-            None => return Ok(by_hand(&subject)),
+        let Some(stream) = self.log_stream(&subject, &*okta, org).await? else {
+            return Ok(by_hand(&subject));
         };
         if subject.profile.target == profile::Target::Aws {
             let connected = connect(&subject.profile).await?;
