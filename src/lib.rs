@@ -16,6 +16,8 @@ pub mod ports;
 pub mod telemetry;
 
 #[cfg(feature = "deploy")]
+pub mod console;
+#[cfg(feature = "deploy")]
 pub mod deploy;
 pub mod lake;
 pub mod runtime;

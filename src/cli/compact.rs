@@ -5,7 +5,7 @@ use tracing::Instrument;
 
 use crate::cli::target::Target;
 use crate::cli::task::TenantArgs;
-use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::cli::{Exit, Failure, Global, Outcome, output, record, stop};
 use crate::model::metric;
 use crate::ports::stop::Stop;
 use crate::runtime::compact::{self, Report};
@@ -37,9 +37,12 @@ pub async fn run(target: &Target, stop: &Stop) -> Result<Option<Report>, Failure
         return Ok(None);
     };
     let scratch = target.scratch("compact")?;
-    let report = compact::run(&*target.objects, target.lake()?, scratch.path(), &run.name)
-        .instrument(run.span.clone())
-        .await;
+    let lake = target.lake()?;
+    let work = async {
+        let report = compact::run(&*target.objects, lake, scratch.path(), &run.name);
+        Ok(report.instrument(run.span.clone()).await?)
+    };
+    let report = record::kept(target, &run, record::done, Box::pin(work)).await;
     lease.release().await;
     let report = report?;
     target.count(metric::COMPACTOR_RUNS, 1);

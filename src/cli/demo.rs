@@ -88,7 +88,7 @@ impl Demo {
         heading(5, &format!("The Activity table of {user}"));
         output::line("before the compaction:");
         activity::print(&rows(&target, &user, SHOWN).await?);
-        let refreshed = refresh::run(&target, &user, &stop).await?;
+        let refreshed = refresh::run(&target, &user, &stop, &|_| {}).await?;
         output::line(format!(
             "\nafter Refresh User Data, which added {} rows:",
             refreshed.added

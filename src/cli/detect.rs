@@ -5,8 +5,9 @@ use tracing::Instrument;
 
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{DetectionArgs, TenantArgs};
-use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::cli::{Exit, Failure, Global, Outcome, output, record, stop};
 use crate::model::metric;
+use crate::model::run::Ended;
 use crate::okta::Manners;
 use crate::ports::stop::Stop;
 use crate::runtime::analysis::{Analysis, Report};
@@ -64,7 +65,15 @@ pub async fn run(target: &Target, rules: &RuleSet, stop: &Stop) -> Result<Option
         stop,
         okta: okta.as_ref().map(|(okta, org)| (&**okta, *org)),
     };
-    let report = analysis.run().instrument(run.span.clone()).await;
+    let ended = |report: &Report| {
+        if report.waiting_notifications + report.given_up_notifications > 0 {
+            Ended::PartlyFailed
+        } else {
+            Ended::Done
+        }
+    };
+    let work = async { Ok(analysis.run().instrument(run.span.clone()).await?) };
+    let report = record::kept(target, &run, ended, Box::pin(work)).await;
     lease.release().await;
     let report = report?;
     if report.given_up_notifications > 0 {

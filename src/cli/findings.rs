@@ -1,6 +1,7 @@
 //! `oort findings`: what the rules found, with the evidence, and what became of it.
 
 use clap::{Args, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{DetectionArgs, TenantArgs};
@@ -29,7 +30,7 @@ enum Verb {
     /// Somebody looked into it. Events that come later open it again.
     Close(Close),
     /// Tell nobody of it, however it grows.
-    Mute(Judge),
+    Mute(Mute),
     /// Open it again.
     Reopen(Judge),
 }
@@ -103,6 +104,15 @@ struct Close {
     judge: Judge,
 }
 
+#[derive(Debug, Args)]
+struct Mute {
+    /// For so many days; what comes after that opens it again. Without it, for ever.
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=366))]
+    days: Option<u32>,
+    #[command(flatten)]
+    judge: Judge,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Verdict {
     /// It was what the rule says.
@@ -138,10 +148,10 @@ impl Findings {
                     Verdict::Benign => "benign",
                     Verdict::FalsePositive => "false positive",
                 };
-                close.judge.run(global, Status::Closed, Some(verdict)).await
+                close.judge.run(global, Status::Closed, Some(verdict), None).await
             }
-            Some(Verb::Mute(judge)) => judge.run(global, Status::Muted, None).await,
-            Some(Verb::Reopen(judge)) => judge.run(global, Status::Notified, None).await,
+            Some(Verb::Mute(mute)) => mute.judge.run(global, Status::Muted, None, mute.days).await,
+            Some(Verb::Reopen(judge)) => judge.run(global, Status::Notified, None, None).await,
         }
     }
 }
@@ -166,7 +176,7 @@ impl List {
 
     fn wants(&self, finding: &Finding) -> bool {
         let is = |wanted: &StatusArg| {
-            finding.status
+            finding.stands(WallClock.now())
                 == match wanted {
                     StatusArg::New => Status::New,
                     StatusArg::Notified => Status::Notified,
@@ -253,10 +263,11 @@ async fn print_events(target: &Target, finding: &Finding) -> Result<(), Failure>
 }
 
 impl Judge {
-    async fn run(self, global: &Global, to: Status, verdict: Option<&str>) -> Outcome {
+    async fn run(self, global: &Global, to: Status, verdict: Option<&str>, days: Option<u32>) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
         let key = key_of(&target, &self.id).await?;
         let at = WallClock.now();
+        let until = days.and_then(|days| at.checked_add(SignedDuration::from_hours(i64::from(days) * 24)).ok());
         let why = match verdict {
             Some(verdict) => format!("{verdict}: {}", self.because),
             None => self.because.clone(),
@@ -267,6 +278,7 @@ impl Judge {
                 to,
                 by: self.by.clone(),
                 why: why.clone(),
+                until,
             });
             true
         })

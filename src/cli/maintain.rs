@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::TenantArgs;
-use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::cli::{Exit, Failure, Global, Outcome, output, record, stop};
 use crate::lake::Upkeep;
 use crate::lake::expire::Keep;
 use crate::lake::retention::Horizon;
@@ -97,11 +97,13 @@ async fn run(target: &Target, horizon: Option<Horizon>, keep: Keep, stop: &Stop)
             || tracing::info!(kept_from = %from, rows, segments, findings = past.findings, "dropping what is older"),
         );
     }
-    let report = maintain::run(&upkeep, &*target.objects, horizon, keep)
-        .instrument(run.span.clone())
-        .await?;
+    let work = async {
+        let report = maintain::run(&upkeep, &*target.objects, horizon, keep);
+        Ok(report.instrument(run.span.clone()).await?)
+    };
+    let report = record::kept(target, &run, record::done, Box::pin(work)).await;
     lease.release().await;
-    Ok(Some(report))
+    report.map(Some)
 }
 
 /// List what is past a tenant's retention, which the next `oort maintain` drops for good.

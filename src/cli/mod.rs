@@ -11,6 +11,7 @@ mod maintain;
 mod outlets;
 mod output;
 mod reconcile;
+mod record;
 mod redrive;
 mod refresh;
 mod replay;
@@ -27,6 +28,8 @@ mod backtest;
 mod check;
 #[cfg(feature = "deploy")]
 mod cloud;
+#[cfg(feature = "deploy")]
+mod console;
 #[cfg(feature = "deploy")]
 mod context;
 #[cfg(feature = "deploy")]
@@ -190,6 +193,17 @@ impl Failure {
             error: error.into(),
             hint: None,
         }
+    }
+
+    /// The error with its causes, in one line.
+    fn whole(&self) -> String {
+        let mut text = self.error.to_string();
+        let mut cause = self.error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -3,8 +3,8 @@
 use clap::Subcommand;
 
 use crate::cli::{
-    Global, Outcome, apply, check, cost, demo, diff, drift, local, plan, profile, render, retire, rollback, rules,
-    sample, schema, shell, status, template, tenant,
+    Global, Outcome, apply, check, console, cost, demo, diff, drift, local, plan, profile, render, retire, rollback,
+    rules, sample, schema, shell, status, template, tenant,
 };
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +33,7 @@ pub enum Verb {
     Local(local::Local),
     Sample(sample::Sample),
     Demo(demo::Demo),
+    Console(Box<console::ConsoleVerb>),
     Completions(shell::Completions),
     Man(shell::Man),
 }
@@ -61,6 +62,7 @@ impl Verb {
             Self::Local(verb) => verb.run(global).await,
             Self::Sample(verb) => verb.run(),
             Self::Demo(verb) => Box::pin(verb.run(global)).await,
+            Self::Console(verb) => Box::pin(verb.run(global)).await,
         }
     }
 }

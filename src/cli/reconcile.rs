@@ -7,10 +7,11 @@ use tracing::Instrument;
 
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::TenantArgs;
-use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::cli::{Exit, Failure, Global, Outcome, output, record, stop};
 use crate::lake::Upkeep;
-use crate::ports::Clock as _;
+use crate::model::run::Ended;
 use crate::ports::stop::Stop;
+use crate::ports::{Clock as _, Error};
 use crate::runtime::backfill::{Backfill, Report};
 use crate::runtime::{directory, stream};
 
@@ -33,18 +34,21 @@ pub struct Reconcile {
 pub struct Reconciled {
     pub gaps: Report,
     pub directory: directory::Report,
+    /// What stopped it. All that was fetched before is kept.
+    #[serde(skip)]
+    pub failure: Option<Error>,
 }
 
 impl Reconcile {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
         let stop = stop::on_signals()?;
-        let Some((reconciled, failure)) = run(&target, &stop, self.minutes).await? else {
+        let Some(reconciled) = run(&target, &stop, self.minutes).await? else {
             output::line("another run is comparing this tenant's events; nothing to do");
             return Ok(Exit::Done);
         };
         output::json(&reconciled);
-        match failure {
+        match reconciled.failure {
             // What was fetched is kept; the failure is the person's to know.
             Some(error) => Err(error.into()),
             None => Ok(Exit::Done),
@@ -53,11 +57,7 @@ impl Reconcile {
 }
 
 /// One run under the tenant's lease; `None` when another run holds it.
-pub async fn run(
-    target: &Target,
-    stop: &Stop,
-    minutes: u32,
-) -> Result<Option<(Reconciled, Option<crate::ports::Error>)>, Failure> {
+pub async fn run(target: &Target, stop: &Stop, minutes: u32) -> Result<Option<Reconciled>, Failure> {
     let run = target.start("reconcile");
     let asked = target.okta()?;
     let okta = asked.for_task()?;
@@ -80,8 +80,13 @@ pub async fn run(
                 .ok(),
         };
         let (gaps, failure) = backfill.run().await?;
-        if failure.is_some() {
-            return Ok((gaps, directory::Report::default(), failure));
+        let mut reconciled = Reconciled {
+            gaps,
+            directory: directory::Report::default(),
+            failure,
+        };
+        if reconciled.failure.is_some() {
+            return Ok(reconciled);
         }
         let upkeep = Upkeep {
             lake: target.lake()?,
@@ -90,16 +95,20 @@ pub async fn run(
             scratch: scratch.path(),
             run: &run.name,
         };
-        let followed = directory::follow(&*okta, &*target.objects, &upkeep).await;
-        let (followed, failure) = match followed {
-            Ok(followed) => (followed, None),
-            Err(error) => (directory::Report::default(), Some(error)),
-        };
-        Ok::<_, Failure>((gaps, followed, failure))
+        match directory::follow(&*okta, &*target.objects, &upkeep).await {
+            Ok(followed) => reconciled.directory = followed,
+            Err(error) => reconciled.failure = Some(error),
+        }
+        Ok::<_, Failure>(reconciled)
     };
-    let done = work.instrument(run.span.clone()).await;
+    let ended = |reconciled: &Reconciled| match reconciled.failure {
+        Some(_) => Ended::PartlyFailed,
+        None => Ended::Done,
+    };
+    let done = record::kept(target, &run, ended, Box::pin(work.instrument(run.span.clone()))).await;
     lease.release().await;
-    let (gaps, directory, failure) = done?;
+    let reconciled = done?;
+    let Reconciled { gaps, directory, .. } = &reconciled;
     run.span.in_scope(|| {
         tracing::info!(
             hours = gaps.hours,
@@ -112,5 +121,5 @@ pub async fn run(
             "compared with Okta"
         );
     });
-    Ok(Some((Reconciled { gaps, directory }, failure)))
+    Ok(Some(reconciled))
 }

@@ -5,11 +5,12 @@ use tracing::Instrument;
 
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::TenantArgs;
-use crate::cli::{Exit, Failure, Global, Outcome, output, stop};
+use crate::cli::{Exit, Failure, Global, Outcome, output, record, stop};
+use crate::model::run::Ended;
 use crate::okta::Manners;
 use crate::ports::stop::Stop;
 use crate::ports::{self, Kind};
-use crate::runtime::refresh::{self, Report};
+use crate::runtime::refresh::{self, Report, Stage};
 
 /// Add one user's newest events to the Activity table at once.
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ impl Refresh {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
         let stop = stop::on_signals()?;
-        let report = stop::unless_stopped(&stop, Box::pin(run(&target, &self.user, &stop))).await?;
+        let report = stop::unless_stopped(&stop, Box::pin(run(&target, &self.user, &stop, &|_| {}))).await?;
         output::json(&report);
         Ok(if report.problems.is_empty() {
             Exit::Done
@@ -36,7 +37,12 @@ impl Refresh {
 }
 
 /// One refresh.
-pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, Failure> {
+pub async fn run(
+    target: &Target,
+    user: &str,
+    stop: &Stop,
+    stage: &(dyn Fn(Stage) + Send + Sync),
+) -> Result<Report, Failure> {
     let run = target.start("refresh");
     let Some(lease) = target.wait_for_lease("refresh", stop).await? else {
         return Err(ports::Error::new(Kind::Unavailable, "wait for another refresh of this tenant").into());
@@ -55,8 +61,17 @@ pub async fn run(target: &Target, user: &str, stop: &Stop) -> Result<Report, Fai
         clock: &WallClock,
         scratch: scratch.path(),
         run: &run.name,
+        stage,
     };
-    let report = refresh.run(user).instrument(run.span.clone()).await;
+    let ended = |report: &Report| {
+        if report.problems.is_empty() {
+            Ended::Done
+        } else {
+            Ended::PartlyFailed
+        }
+    };
+    let work = async { Ok(refresh.run(user).instrument(run.span.clone()).await?) };
+    let report = record::kept(target, &run, ended, Box::pin(work)).await;
     lease.release().await;
     let report = report?;
     run.span.in_scope(|| {

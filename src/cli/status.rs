@@ -12,7 +12,7 @@ use crate::cli::plan::load;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
 use crate::deploy::profile::Tenant;
 use crate::deploy::render::Rendered;
-use crate::deploy::status::look::look;
+use crate::deploy::status::look::look as signs_of;
 use crate::deploy::status::{Row, Wanted, is_alarming, rows, summary, table};
 use crate::deploy::world;
 use crate::local::clock::SystemClock;
@@ -50,10 +50,10 @@ impl Status {
     pub async fn run(self, global: &Global) -> Outcome {
         let loaded = load(global, &self.environment, &self.tenant)?;
         let connected = connect(&loaded.environment.profile).await?;
-        let wanted = self.wanted(&loaded)?;
+        let wanted = wanted(&loaded, &self.tenant)?;
         let mut before = None;
         loop {
-            let rows = self.look(&loaded, &connected, &wanted).await?;
+            let rows = self::look(&loaded, &connected, &wanted).await?;
             if before.as_ref() != Some(&rows) {
                 self.show(&rows);
             }
@@ -71,45 +71,6 @@ impl Status {
         }
     }
 
-    async fn look(&self, loaded: &Loaded, connected: &Connected, wanted: &[Wanted]) -> Result<Vec<Row>, Failure> {
-        let Connected { cloud, pacer } = connected;
-        let now = SystemClock.now();
-        let stacks: Vec<(String, Option<String>)> = wanted
-            .iter()
-            .map(|one| (one.stack.clone(), one.source.is_some().then(|| one.name.clone())))
-            .collect();
-        let signs = look(&**cloud, pacer, &self.environment, &stacks, now);
-        let (world, signs) = futures::try_join!(world::sweep(&**cloud, pacer), signs)?;
-        Ok(rows(wanted, &world, &signs, &loaded.environment.profile, now))
-    }
-
-    /// Every stack that is meant, as the files want it.
-    fn wanted(&self, loaded: &Loaded) -> Result<Vec<Wanted>, Failure> {
-        let tenants: BTreeMap<&str, &Tenant> = loaded
-            .environment
-            .tenants
-            .iter()
-            .map(|tenant| (tenant.id.as_str(), tenant))
-            .collect();
-        let of = |stack: Rendered| -> Result<Option<Wanted>, Failure> {
-            let tenant = stack.spec.tenant.as_ref().and_then(|id| tenants.get(id.as_str()));
-            let name = tenant.map_or_else(|| "foundation".to_owned(), |tenant| tenant.id.to_string());
-            let is_meant = self.tenant.is_empty() || self.tenant.contains(&name);
-            Ok(is_meant.then(|| Wanted {
-                name,
-                stack: stack.spec.name.to_string(),
-                source: tenant.map(|tenant| tenant.event_source.to_string()),
-                content_hash: stack.spec.tags.get(CONTENT_HASH_TAG).cloned().unwrap_or_default(),
-            }))
-        };
-        let mut wanted = Vec::new();
-        loaded.for_each(of, |one| {
-            wanted.extend(one);
-            Ok(())
-        })?;
-        Ok(wanted)
-    }
-
     fn show(&self, rows: &[Row]) {
         const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
         if self.format == Format::Json {
@@ -122,4 +83,45 @@ impl Status {
             output::coloured(&text);
         }
     }
+}
+
+/// How everything stands that is meant.
+pub async fn look(loaded: &Loaded, connected: &Connected, wanted: &[Wanted]) -> Result<Vec<Row>, Failure> {
+    let Connected { cloud, pacer } = connected;
+    let environment = &loaded.environment.profile.environment;
+    let now = SystemClock.now();
+    let stacks: Vec<(String, Option<String>)> = wanted
+        .iter()
+        .map(|one| (one.stack.clone(), one.source.is_some().then(|| one.name.clone())))
+        .collect();
+    let signs = signs_of(&**cloud, pacer, environment.as_str(), &stacks, now);
+    let (world, signs) = futures::try_join!(world::sweep(&**cloud, pacer), signs)?;
+    Ok(rows(wanted, &world, &signs, &loaded.environment.profile, now))
+}
+
+/// Every stack that is meant, as the files want it: of these tenants, or of all.
+pub fn wanted(loaded: &Loaded, only: &[String]) -> Result<Vec<Wanted>, Failure> {
+    let tenants: BTreeMap<&str, &Tenant> = loaded
+        .environment
+        .tenants
+        .iter()
+        .map(|tenant| (tenant.id.as_str(), tenant))
+        .collect();
+    let of = |stack: Rendered| -> Result<Option<Wanted>, Failure> {
+        let tenant = stack.spec.tenant.as_ref().and_then(|id| tenants.get(id.as_str()));
+        let name = tenant.map_or_else(|| "foundation".to_owned(), |tenant| tenant.id.to_string());
+        let is_meant = only.is_empty() || only.contains(&name);
+        Ok(is_meant.then(|| Wanted {
+            name,
+            stack: stack.spec.name.to_string(),
+            source: tenant.map(|tenant| tenant.event_source.to_string()),
+            content_hash: stack.spec.tags.get(CONTENT_HASH_TAG).cloned().unwrap_or_default(),
+        }))
+    };
+    let mut wanted = Vec::new();
+    loaded.for_each(of, |one| {
+        wanted.extend(one);
+        Ok(())
+    })?;
+    Ok(wanted)
 }

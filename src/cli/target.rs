@@ -302,12 +302,14 @@ impl Target {
         Run {
             span: telemetry::run_span(self.tenant.as_str(), role, &name),
             name,
+            role,
         }
     }
 }
 
 /// One run of one role.
 pub struct Run {
+    pub role: &'static str,
     /// Unique among all runs: files are named by it.
     pub name: String,
     pub span: tracing::Span,

@@ -2,7 +2,7 @@
 
 mod add;
 pub mod ask;
-mod check;
+pub mod check;
 mod connect;
 mod disconnect;
 mod guide;
@@ -69,6 +69,19 @@ pub struct Online {
     /// The Okta org and how it is asked, as JSON, instead of what the tenant's file says.
     #[arg(long, env = "OORT_OKTA", value_name = "JSON", hide = true)]
     okta: Option<String>,
+}
+
+impl Online {
+    /// A tenant whose file says how its org is asked.
+    pub fn of(environment: &str, tenant: &str) -> Self {
+        Self {
+            one: One {
+                environment: environment.to_owned(),
+                tenant: tenant.to_owned(),
+            },
+            okta: None,
+        }
+    }
 }
 
 impl One {

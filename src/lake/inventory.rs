@@ -60,6 +60,37 @@ pub fn partition_day(partition: &Struct) -> Option<i32> {
     }
 }
 
+/// The first and the last day of a table's rows, by its list of manifests alone; `None` when it has none. Where another writer
+/// partitioned it otherwise, from 1970 to the year 2200.
+pub async fn first_and_last_day(table: &Table) -> Result<Option<(i32, i32)>> {
+    const ANY: (i32, i32) = (0, 84_006);
+    let Some(snapshot) = table.metadata().current_snapshot() else {
+        return Ok(None);
+    };
+    let manifests = table
+        .manifest_list_reader(snapshot)
+        .load()
+        .await
+        .map_err(failed("list the table's files"))?;
+    let ours = table.metadata().default_partition_spec_id();
+    let day = |bound: &[u8]| bound.try_into().ok().map(i32::from_le_bytes);
+    let mut found: Option<(i32, i32)> = None;
+    for manifest in manifests.consume_entries() {
+        let is_empty = manifest.added_files_count == Some(0) && manifest.existing_files_count == Some(0);
+        if is_empty {
+            continue;
+        }
+        let summary = manifest.partitions.as_ref().and_then(|fields| fields.first());
+        let days = summary.and_then(|field| {
+            let (lower, upper) = (field.lower_bound.as_ref()?, field.upper_bound.as_ref()?);
+            Some((day(lower)?, day(upper)?))
+        });
+        let (first, last) = days.filter(|_| manifest.partition_spec_id == ours).unwrap_or(ANY);
+        found = Some(found.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+    }
+    Ok(found)
+}
+
 /// Every file that a table needs, by what it is needed for.
 #[derive(Default)]
 pub struct References {

@@ -11,7 +11,7 @@ use iceberg::expr::{Predicate, Reference};
 use iceberg::spec::Datum;
 use jiff::Timestamp;
 
-use crate::lake::table::Lake;
+use crate::lake::table::{EVENT_COLUMN, Lake};
 use crate::lake::{corrupt, failed};
 use crate::model::activity::{ActivityRow, COLUMNS, lower_case};
 use crate::ports::{Error, Kind, Result};
@@ -70,7 +70,8 @@ pub async fn activity(lake: &Lake, query: Query<'_>) -> Result<Vec<ActivityRow>>
         .collect())
 }
 
-fn rows(batch: &RecordBatch) -> Result<Vec<ActivityRow>> {
+/// The rows of a batch; one that was read without the events has `null` for each.
+pub(super) fn rows(batch: &RecordBatch) -> Result<Vec<ActivityRow>> {
     let shape = || corrupt("read the columns of the Activity table");
     let text = |name: &str| {
         batch
@@ -82,7 +83,11 @@ fn rows(batch: &RecordBatch) -> Result<Vec<ActivityRow>> {
         .column_by_name("published")
         .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
         .ok_or_else(shape)?;
-    let (user, uuid, event) = (text("user_id")?, text("event_uuid")?, text("event")?);
+    let (user, uuid) = (text("user_id")?, text("event_uuid")?);
+    let event = match batch.column_by_name(EVENT_COLUMN) {
+        Some(_) => Some(text(EVENT_COLUMN)?),
+        None => None,
+    };
     // A table that an older build wrote may lack some.
     let present = COLUMNS.iter().filter(|name| batch.column_by_name(name).is_some());
     let columns = present
@@ -103,14 +108,16 @@ fn rows(batch: &RecordBatch) -> Result<Vec<ActivityRow>> {
                     .map(|(name, values)| ((*name).to_owned(), values.value(row).into()))
                     .collect(),
                 // One event that only a lenient reader reads must not hide the others.
-                event: serde_json::from_str(event.value(row)).unwrap_or_else(|_| event.value(row).into()),
+                event: event.map_or(serde_json::Value::Null, |event| {
+                    serde_json::from_str(event.value(row)).unwrap_or_else(|_| event.value(row).into())
+                }),
             })
         })
         .collect()
 }
 
 /// Orders rows by time, then by event, so that the same table always reads the same.
-struct Newest(ActivityRow);
+pub(super) struct Newest(pub ActivityRow);
 
 impl Newest {
     fn order(&self) -> (Timestamp, &str, &str) {

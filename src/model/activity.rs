@@ -286,6 +286,7 @@ impl Subject<'_> {
 
 /// One row of a user's Activity table, as commands print it and machines read it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct ActivityRow {
     pub user_id: String,
     pub published: Timestamp,

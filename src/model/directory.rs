@@ -158,6 +158,7 @@ pub fn step(known: BTreeMap<String, Version>, seen: Vec<Version>, is_everything:
 
 /// A user as findings and Activity tables show them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Person {
     pub id: String,
@@ -176,6 +177,7 @@ pub struct Person {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Device {
     pub id: String,

@@ -12,6 +12,7 @@ use crate::model::directory::Person;
 
 /// How much a finding matters, in Sigma's own levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     Informational,
@@ -36,6 +37,7 @@ impl Severity {
 
 /// What one rule says of one event, before it is tied to a tenant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct RuleMatch {
     /// The Sigma file's `id`.
     pub rule_id: String,
@@ -49,6 +51,7 @@ pub struct RuleMatch {
 
 /// A rule that matched an event of a tenant, with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// See [`finding_id`].
     pub id: String,
@@ -78,6 +81,7 @@ pub struct Finding {
 
 /// Where a finding stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// Nobody was told of it yet.
@@ -104,12 +108,16 @@ impl Status {
 
 /// One step in the life of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct Change {
     pub at: Timestamp,
     pub to: Status,
     /// A person's name, or `oort`.
     pub by: String,
     pub why: String,
+    /// Of a mute: when it ends. One without an end lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }
 
 /// The events that a finding names; its count goes no further where nothing else tells how many there were.
@@ -117,6 +125,7 @@ pub const MOST_EVENTS: usize = 1_000;
 
 /// Events that are one finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct Episode {
     /// Whose events they are, as the rule groups them; empty for the tenant's.
     pub entity: String,
@@ -142,27 +151,46 @@ impl Episode {
 }
 
 impl Finding {
-    /// Takes in more of the same finding's events. One that was closed before the newest of them is opened again.
+    /// Takes in more of the same finding's events. One that was closed before the newest of them is opened again, and so is one
+    /// whose mute has ended before.
     pub fn grow(&mut self, more: &Self) {
         let Some(episode) = &more.episode else { return };
         match &mut self.episode {
             Some(own) => own.merge(episode),
             None => self.episode = Some(episode.clone()),
         }
-        let closed = self.history.last().filter(|change| change.to == Status::Closed);
-        if let Some(closed) = closed
-            && self.status == Status::Closed
+        let last = self.history.last().filter(|change| change.to == self.status);
+        let quiet = match (self.status, last) {
+            (Status::Closed, Some(closed)) => Some((closed.at, "it went on after it was closed")),
+            (Status::Muted, Some(muted)) => muted.until.map(|until| (until, "it went on after its mute had ended")),
+            _ => None,
+        };
+        if let Some((until, why)) = quiet
             // What is closed itself is history of what is closed already.
             && more.status != Status::Closed
-            && episode.last_seen > closed.at
+            && episode.last_seen > until
         {
-            let why = "it went on after it was closed".to_owned();
             self.change(Change {
                 at: episode.last_seen,
                 to: Status::New,
                 by: "oort".to_owned(),
-                why,
+                why: why.to_owned(),
+                until: None,
             });
+        }
+    }
+
+    /// When its mute ends; `None` for one that lasts, and for what is not muted.
+    pub fn muted_until(&self) -> Option<Timestamp> {
+        let last = self.history.last().filter(|_| self.status == Status::Muted);
+        last?.until
+    }
+
+    /// Where it stands at a time: a mute that has ended keeps nobody from looking, although nothing has come since.
+    pub fn stands(&self, now: Timestamp) -> Status {
+        match self.muted_until() {
+            Some(until) if until <= now => Status::Notified,
+            _ => self.status,
         }
     }
 

@@ -127,6 +127,7 @@ impl Received {
 
 /// What is known of an hour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct HourState {
     /// Events that the stream brought.
     pub received: u64,
@@ -149,6 +150,7 @@ impl HourState {
 
 /// A time in which the log stream did not send. It may go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct Outage {
     pub from: Timestamp,
     /// When it sent again; `None` while it does not.

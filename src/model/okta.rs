@@ -99,6 +99,7 @@ impl LogStream {
 
 /// A user. Source: Okta's management API, `User`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct User {
     pub id: String,
     #[serde(default)]
@@ -108,6 +109,7 @@ pub struct User {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 #[serde(default, rename_all = "camelCase")]
 pub struct Profile {
     pub login: String,

@@ -69,6 +69,16 @@ pub struct Exception {
 }
 
 impl Tuning {
+    /// Whether anybody is told of what a rule finds: `always` or `never`. A rule is known by its id, or by its file's name
+    /// without the ending.
+    pub fn told(&self, id: &str, stem: &str) -> &'static str {
+        let own = self.rules.iter().find(|rule| rule.rule == id || rule.rule == stem);
+        match own.and_then(|rule| rule.enabled) {
+            Some(false) => "never",
+            _ => "always",
+        }
+    }
+
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty() && self.exceptions.is_empty()
     }

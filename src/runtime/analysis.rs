@@ -198,6 +198,7 @@ fn close_as_history(finding: &mut Finding) {
             to: Status::Closed,
             by: "oort".to_owned(),
             why: "it happened before the log stream began, and was loaded as history".to_owned(),
+            until: None,
         });
     }
 }
@@ -236,6 +237,7 @@ fn found(tenant: &str, judged: Judged, event: &serde_json::Value, head: &Head<'_
         to: Status::Muted,
         by: "oort".to_owned(),
         why,
+        until: None,
     });
     let actor = actor(event);
     Finding {

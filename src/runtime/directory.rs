@@ -169,6 +169,11 @@ impl People {
         Ok(Self { all, by_name })
     }
 
+    /// Everybody who is known.
+    pub fn all(&self) -> impl Iterator<Item = &Person> {
+        self.all.iter()
+    }
+
     /// The users whom an event names: its actor, then its targets.
     pub fn named_by(&self, event: &Value) -> Vec<Person> {
         const MOST: usize = 5;

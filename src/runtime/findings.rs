@@ -12,14 +12,14 @@ use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::directory::People;
 use crate::runtime::outbox;
 
-pub(super) const PREFIX: &str = "findings/";
+pub const PREFIX: &str = "findings/";
 
 fn key(finding: &Finding) -> String {
     format!("{PREFIX}{}/{}.json", finding.published.strftime("%Y-%m-%d"), finding.id)
 }
 
 /// The day (UTC) of the event of a finding, from the key that it is stored under.
-pub(super) fn day_of_key(key: &str) -> Option<Date> {
+pub fn day_of_key(key: &str) -> Option<Date> {
     key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
 }
 

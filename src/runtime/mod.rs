@@ -19,6 +19,7 @@ pub mod redrive;
 pub mod refresh;
 pub mod replay;
 pub mod retention;
+pub mod runs;
 mod silence;
 pub mod stream;
 pub mod walk;

@@ -312,6 +312,7 @@ impl Delivery<'_> {
                         to: Status::Notified,
                         by: "oort".to_owned(),
                         why: format!("told {}", told.join(", ")),
+                        until: None,
                     });
                 }
                 is_new

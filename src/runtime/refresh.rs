@@ -22,7 +22,7 @@ use crate::runtime::backfill::{append, on_one_line, usable};
 use crate::runtime::compact::parse;
 use crate::runtime::ingest::Ingest;
 
-pub use overview::Overview;
+pub use overview::{Overview, account};
 
 /// How far before the user's last row the System Log is asked: events come late.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
@@ -44,6 +44,7 @@ pub const INGEST_LEASE: &str = "ingest";
 
 /// What one refresh has done.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Events of any user that were taken from the queue on the way.
     pub landed: u64,
@@ -58,9 +59,27 @@ pub struct Report {
     /// What the org says of the user; `None` where it was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overview: Option<Overview>,
+    /// The events that are new to the table.
+    #[serde(skip)]
+    pub new_events: Vec<String>,
     /// What could not be asked, and why; all the rest is there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+}
+
+/// What a refresh does now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It asks the org who the user is.
+    Asking,
+    /// It takes what waits in the queue.
+    Landing,
+    /// It reads what is not compacted.
+    Reading,
+    /// It asks the System Log for what has not come.
+    Fetching,
+    /// It adds rows to the table.
+    Adding,
 }
 
 /// What a refresh needs.
@@ -77,6 +96,8 @@ pub struct Refresh<'a> {
     pub scratch: &'a Path,
     /// The name of this run among all runs.
     pub run: &'a str,
+    /// Hears of each stage when it begins.
+    pub stage: &'a (dyn Fn(Stage) + Send + Sync),
 }
 
 impl Refresh<'_> {
@@ -85,6 +106,7 @@ impl Refresh<'_> {
         let mut report = Report::default();
         let mut known = None;
         if let Some((okta, _)) = self.okta {
+            (self.stage)(Stage::Asking);
             match overview::resolve(okta, user).await {
                 Ok(found) => known = found,
                 Err(error) if error.kind == Kind::Invalid => return Err(error),
@@ -97,12 +119,15 @@ impl Refresh<'_> {
             Some(table) => commit::watermark(&table)?,
             None => Watermark::default(),
         };
+        (self.stage)(Stage::Landing);
         report.landed = self.land(from).await?;
+        (self.stage)(Stage::Reading);
         let rows = self.rows_since_the_last(user).await?;
         let mut collected = Collected {
             rows: Rows::new(self.scratch, self.run),
             seen: rows.iter().map(|row| row.event_uuid.clone()).collect(),
             new: BTreeMap::new(),
+            new_events: Vec::new(),
         };
         let end = segment::end(self.objects, from.0).await?;
         let hint = Hint::new(user);
@@ -115,6 +140,7 @@ impl Refresh<'_> {
             }
         }
         if let (Some((okta, org)), Some(known)) = (self.okta, &known) {
+            (self.stage)(Stage::Fetching);
             let last = rows.first().map(|row| row.published);
             match self.fetch((okta, org, known), (from, last), &mut collected).await {
                 Ok(fetched) => report.fetched = fetched,
@@ -122,11 +148,15 @@ impl Refresh<'_> {
             }
             report.overview = Some(overview::of(okta, known, &mut report.problems).await);
         }
-        let Collected { rows, new, .. } = collected;
+        (self.stage)(Stage::Adding);
+        let Collected {
+            rows, new, new_events, ..
+        } = collected;
         let written = rows.commit(self.lake, |watermark| watermark).await?;
         report.rows = written.offered;
         report.added = written.added;
         report.new = new;
+        report.new_events = new_events;
         Ok(report)
     }
 
@@ -211,6 +241,7 @@ struct Collected {
     seen: HashSet<String>,
     /// Those that were not in the table, by event type.
     new: BTreeMap<String, u64>,
+    new_events: Vec<String>,
 }
 
 impl Collected {
@@ -224,6 +255,7 @@ impl Collected {
             let head = usable(event).ok();
             if let Some(head) = head.filter(|head| !self.seen.contains(&*head.uuid)) {
                 self.seen.insert(head.uuid.to_string());
+                self.new_events.push(head.uuid.to_string());
                 *self.new.entry(head.event_type.to_string()).or_default() += 1;
             }
         }

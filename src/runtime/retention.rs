@@ -9,7 +9,7 @@ use crate::lake::{Lake, Upkeep, commit, segment, set_aside};
 use crate::model::activity::Watermark;
 use crate::model::event::{Head, detail};
 use crate::ports::{Objects, Result};
-use crate::runtime::{course, findings, ledger};
+use crate::runtime::{course, findings, ledger, runs};
 
 /// What of a tenant is older than a horizon.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,12 +31,13 @@ struct Keys {
     findings: Vec<String>,
     /// What the ledger keeps of hours of which Okta keeps nothing.
     hours: Vec<String>,
+    runs: Vec<String>,
 }
 
 impl Keys {
     fn all(&self) -> impl Iterator<Item = &String> {
         let events = self.segments.iter().chain(&self.set_aside);
-        events.chain(&self.findings).chain(&self.hours)
+        events.chain(&self.findings).chain(&self.hours).chain(&self.runs)
     }
 }
 
@@ -81,6 +82,7 @@ async fn old_keys(objects: &dyn Objects, lake: &Lake, horizon: Horizon) -> Resul
             .filter(|key| findings::day_of_key(key).is_some_and(|day| day < horizon.date()))
             .collect(),
         hours: ledger::keys_before(objects, horizon.date()).await?,
+        runs: runs::keys_before(objects, horizon.date()).await?,
     })
 }
 

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("channels", &["model", "ports"]),
     ("okta", &["model", "ports"]),
     ("runtime", &["model", "ports", "lake"]),
+    ("console", &["model", "ports", "lake", "runtime"]),
     (
         "cli",
         &[
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "channels",
             "okta",
             "runtime",
+            "console",
         ],
     ),
 ];

@@ -21,6 +21,7 @@ mod notifications;
 mod objects_contract;
 mod okta;
 mod onboarding;
+mod pages;
 mod queue_contract;
 mod readers;
 mod readme;

@@ -10,14 +10,13 @@ use crate::cli::target::WallClock;
 use crate::cli::tenant::Online;
 use crate::cli::tenant::stream::Subject;
 use crate::cli::{Exit, Failure, Global, Outcome, output};
-use crate::deploy::onboard::prerequisites::{
-    Answer, Because, Line, OfAws, OfOkta, Refused, Seen, Verdict, Who, junit, lines,
-};
+use crate::deploy::onboard::prerequisites::{Answer, Because, OfAws, OfOkta, Refused, Seen, Who, junit, lines};
 use crate::deploy::profile;
 use crate::lake::objects::decode;
 use crate::lake::segment;
 use crate::model::event::{Arrival, Head, detail};
 use crate::model::okta::{Role, User};
+use crate::model::prerequisite::{Line, Verdict};
 use crate::ports::okta::{Ask, LogQuery, Okta};
 use crate::ports::{self, Clock as _, Kind, Objects};
 use crate::runtime::stream;
@@ -45,7 +44,7 @@ enum Format {
 impl Check {
     pub async fn run(self, global: &Global) -> Outcome {
         let subject = Subject::open(global, &self.online).await?;
-        let lines = lines(&look(&subject).await?);
+        let lines = checked(&subject).await?;
         match self.format {
             Format::Table => print(&lines),
             Format::Json => output::json(&lines),
@@ -68,6 +67,11 @@ fn print(lines: &[Line]) {
             output::line(format!("         -> {}", line.to_do));
         }
     }
+}
+
+/// Every prerequisite of a tenant, looked at now.
+pub async fn checked(subject: &Subject) -> Result<Vec<Line>, Failure> {
+    Ok(lines(&look(subject).await?))
 }
 
 async fn look(subject: &Subject) -> Result<Seen, Failure> {
@@ -151,7 +155,7 @@ async fn of_aws(subject: &Subject) -> Result<Answer<OfAws>, Failure> {
 }
 
 /// When the newest event was published that the stream has brought, among the newest segments.
-async fn newest_event(objects: &dyn Objects) -> ports::Result<Option<Timestamp>> {
+pub async fn newest_event(objects: &dyn Objects) -> ports::Result<Option<Timestamp>> {
     const SEGMENTS: u64 = 50;
     let first = segment::start(objects).await?;
     let end = segment::end(objects, first).await?;

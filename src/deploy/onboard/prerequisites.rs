@@ -3,11 +3,10 @@
 
 mod format;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
-
 use crate::model::okta::{EVENTBRIDGE, LogStream, Org, SignIn, StreamSettings};
+use crate::model::prerequisite::{Line, Verdict};
 use crate::model::source::{EventSource, SourceState};
+use jiff::{SignedDuration, Timestamp};
 
 pub use format::junit;
 
@@ -76,28 +75,6 @@ pub struct Seen {
     pub aws: Option<Answer<OfAws>>,
     /// When the newest event was published that the stream has brought.
     pub last_event: Answer<Option<Timestamp>>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    Passed,
-    Failed,
-    /// It could not be learned.
-    Unknown,
-}
-
-/// A prerequisite and how it stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Line {
-    pub id: &'static str,
-    pub title: &'static str,
-    pub verdict: Verdict,
-    /// What was seen.
-    pub seen: String,
-    /// What to do; empty where it holds.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub to_do: String,
 }
 
 fn line(

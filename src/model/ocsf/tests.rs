@@ -176,6 +176,7 @@ fn a_finding_says_what_became_of_it() {
         to: Status::Closed,
         by: "bob".to_owned(),
         why: "a scanner of ours".to_owned(),
+        until: None,
     });
     let mapped = finding(&one, &Advice::default());
     assert_complete(&mapped);

@@ -11,11 +11,14 @@ use crate::ports::{Error, Kind, Result};
 
 /// What an org says of a user.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct Overview {
     pub user: User,
     /// As Okta writes them.
+    #[cfg_attr(feature = "deploy", schemars(with = "Vec<serde_json::Value>"))]
     pub factors: Vec<Box<RawValue>>,
     /// As Okta writes them.
+    #[cfg_attr(feature = "deploy", schemars(with = "Vec<serde_json::Value>"))]
     pub devices: Vec<Box<RawValue>>,
 }
 
@@ -38,6 +41,14 @@ pub async fn resolve(okta: &dyn Okta, name: &str) -> Result<Option<User>> {
         return Err(Error::caused(Kind::Invalid, format!("look for the user {name}"), why));
     }
     Ok(users.into_iter().next())
+}
+
+/// A user's account, factors and devices; `None` when the org knows none of this name.
+pub async fn account(okta: &dyn Okta, name: &str) -> Result<Option<Overview>> {
+    match resolve(okta, name).await? {
+        Some(user) => Ok(Some(of(okta, &user, &mut Vec::new()).await)),
+        None => Ok(None),
+    }
 }
 
 /// What cannot be asked is a problem that is told, and no failure.

@@ -180,6 +180,7 @@ impl Tenant {
             clock: &*self.clock,
             scratch: scratch.path(),
             run: &self.run(),
+            stage: &|_| {},
         };
         refresh.run(user).await
     }

@@ -282,6 +282,7 @@ async fn a_muted_finding_is_told_to_nobody_and_one_that_goes_on_after_it_was_clo
                 to: status,
                 by: "ann".to_owned(),
                 why: "seen".to_owned(),
+                until: None,
             });
             true
         }

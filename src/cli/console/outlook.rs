@@ -1,0 +1,263 @@
+//! What the console is given of each tenant: adapters, rules, and how it asks Okta, AWS or this machine how all stands.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+
+use crate::cli::cloud::{Connected, connect};
+use crate::cli::context::Loaded;
+use crate::cli::status;
+use crate::cli::target::{Target, WallClock};
+use crate::cli::task::DetectionArgs;
+use crate::cli::tenant::check;
+use crate::cli::tenant::{Online, stream::Subject};
+use crate::cli::{Failure, Global, refresh};
+use crate::console::desk::{Desk, Integration, Outside, Sight, Stand, Tone};
+use crate::console::rulebook::{Entry, Rulebook, examples};
+use crate::deploy::onboard::guide::{self, Part};
+use crate::deploy::profile;
+use crate::deploy::status::{Deployed, Row, Source};
+use crate::model::okta::Org;
+use crate::model::prerequisite::Line;
+use crate::model::tuning::Tuning;
+use crate::okta::Manners;
+use crate::ports::stop::Stop;
+use crate::ports::{Clock as _, Error, Kind, Result};
+use crate::runtime::detect::{RuleFile, prove};
+use crate::runtime::refresh::{Overview, Report, Stage, account};
+use crate::runtime::stream;
+
+/// How long a look at the whole account is good enough.
+const LASTS: SignedDuration = SignedDuration::from_secs(30);
+
+/// A desk a tenant.
+pub async fn desks(
+    global: &Global,
+    loaded: Loaded,
+    detections: &DetectionArgs,
+) -> std::result::Result<Vec<Desk>, Failure> {
+    let profile = loaded.environment.profile.clone();
+    let tenants = loaded.environment.tenants.clone();
+    let fleet = match profile.target {
+        profile::Target::Embedded => None,
+        profile::Target::Aws => Some(Arc::new(Fleet::new(loaded).await?)),
+    };
+    let files = detections.files(global)?;
+    let mut books: Vec<(Tuning, Arc<Rulebook>)> = Vec::new();
+    let mut desks = Vec::new();
+    for tenant in tenants {
+        let known = books.iter().find(|(tuning, _)| *tuning == tenant.tuning);
+        let rules = if let Some((_, book)) = known {
+            Arc::clone(book)
+        } else {
+            let book = Arc::new(rulebook(global, detections, &files, &tenant.tuning)?);
+            books.push((tenant.tuning.clone(), Arc::clone(&book)));
+            book
+        };
+        let subject = Subject::open(global, &Online::of(profile.environment.as_str(), tenant.id.as_str())).await?;
+        let integration = Integration {
+            id: tenant.integration_id.to_string(),
+            account_id: profile.account_id.to_string(),
+            region: profile.region.to_string(),
+            stream_name: format!("Oort {}", profile.environment),
+            event_source: tenant.event_source.to_string(),
+        };
+        let steps = steps(&profile, &tenant);
+        let (objects, lake) = (Arc::clone(&subject.target().objects), subject.target().lake.clone());
+        let outlook = Outlook {
+            subject,
+            fleet: fleet.clone(),
+        };
+        desks.push(Desk::new(
+            (tenant.id, integration, steps),
+            (objects, lake),
+            rules,
+            Arc::new(outlook),
+        ));
+    }
+    Ok(desks)
+}
+
+/// What the tenant's Okta admin does, in order.
+fn steps(profile: &profile::Profile, tenant: &profile::Tenant) -> Vec<String> {
+    let guide = guide::guide(profile, tenant);
+    let parts = guide.sections.into_iter().flat_map(|section| section.parts);
+    let mut steps = parts.filter_map(|part| match part {
+        Part::Steps(steps) => Some(steps),
+        _ => None,
+    });
+    steps.next().unwrap_or_default()
+}
+
+fn rulebook(
+    global: &Global,
+    detections: &DetectionArgs,
+    files: &[RuleFile],
+    tuning: &Tuning,
+) -> std::result::Result<Rulebook, Failure> {
+    let rules = detections.tuned(global, tuning)?;
+    let mut entries = Vec::new();
+    let mut advice = BTreeMap::new();
+    for about in rules.about() {
+        let file = files.iter().find(|file| file.path == about.path);
+        let beside = std::fs::read_to_string(Path::new(&prove::examples_of(&about.path))).unwrap_or_default();
+        advice.insert(about.id.clone(), rules.advice(&about.id));
+        entries.push(Entry {
+            source: file.map(|file| file.text.clone()).unwrap_or_default(),
+            examples: examples(&beside),
+            told: tuning.told(&about.id, about.stem()).to_owned(),
+            about: about.clone(),
+        });
+    }
+    Ok(Rulebook::new(entries, advice))
+}
+
+/// One tenant, as it is looked at from outside its data.
+struct Outlook {
+    subject: Subject,
+    /// `None` on the embedded target.
+    fleet: Option<Arc<Fleet>>,
+}
+
+/// A failure of the command line, as the console takes it.
+fn failed(op: &str) -> impl Fn(Failure) -> Error {
+    move |failure| Error::caused(Kind::Unavailable, op, failure.whole())
+}
+
+impl Outlook {
+    fn target(&self) -> &Target {
+        self.subject.target()
+    }
+
+    async fn stream(&self) -> Stand {
+        let Ok(asked) = self.target().okta() else {
+            return Stand::new("not asked", Tone::Idle);
+        };
+        let found = match asked.for_task() {
+            Ok(okta) => stream::streams(&*okta).await.map(|all| own(all, &asked.org)),
+            Err(failure) => Err(failed("ask the org")(failure)),
+        };
+        match found {
+            Ok(Some(status)) if status == "ACTIVE" => Stand::new(status, Tone::Good),
+            Ok(Some(status)) => Stand::new(status, Tone::Bad),
+            Ok(None) => Stand::new("none", Tone::Warn),
+            Err(_) => Stand::new("no answer", Tone::Warn),
+        }
+    }
+}
+
+fn own(streams: Vec<crate::model::okta::LogStream>, org: &Org) -> Option<String> {
+    let mut own = streams.into_iter().filter(|stream| stream.sends_to(&org.place));
+    own.next().map(|stream| stream.status)
+}
+
+#[async_trait]
+impl Outside for Outlook {
+    async fn sight(&self) -> Result<Sight> {
+        let (stream, last_event) = futures::join!(self.stream(), check::newest_event(&*self.target().objects));
+        let row = match &self.fleet {
+            Some(fleet) => fleet.row(self.subject.tenant.id.as_str()).await?,
+            None => None,
+        };
+        let queue = match &self.target().queue {
+            Some(queue) => queue.depth().await.ok(),
+            None => None,
+        };
+        let (source, stack) = match &row {
+            Some(row) => (of_source(row), of_stack(row)),
+            None if self.fleet.is_none() => (
+                Stand::new("this machine", Tone::Idle),
+                Stand::new("this machine", Tone::Idle),
+            ),
+            None => (Stand::new("unknown", Tone::Warn), Stand::new("unknown", Tone::Warn)),
+        };
+        let of_row = row.as_ref().and_then(|row| row.signs.last_event);
+        Ok(Sight {
+            source,
+            stream,
+            stack,
+            queue,
+            last_event: last_event?.max(of_row),
+        })
+    }
+
+    async fn checks(&self) -> Result<Vec<Line>> {
+        check::checked(&self.subject)
+            .await
+            .map_err(failed("look at the prerequisites"))
+    }
+
+    async fn refresh(&self, user: &str, stage: &(dyn Fn(Stage) + Send + Sync)) -> Result<Report> {
+        let stop = Stop::default();
+        let refreshed = Box::pin(refresh::run(self.target(), user, &stop, stage)).await;
+        refreshed.map_err(failed("refresh the user's data"))
+    }
+
+    async fn account(&self, user: &str) -> Result<Option<Overview>> {
+        let Ok(asked) = self.target().okta() else {
+            return Ok(None);
+        };
+        let okta = asked.open(Manners::of_a_person()).map_err(failed("ask the org"))?;
+        account(&*okta, user).await
+    }
+}
+
+fn of_source(row: &Row) -> Stand {
+    match row.source {
+        Some(Source::Active) => Stand::new("ACTIVE", Tone::Good),
+        Some(Source::Pending { .. }) => Stand::new("PENDING", Tone::Bad),
+        Some(Source::Deleted) => Stand::new("DELETED", Tone::Bad),
+        Some(Source::Missing) | None => Stand::new("missing", Tone::Bad),
+    }
+}
+
+fn of_stack(row: &Row) -> Stand {
+    match &row.deployed {
+        Deployed::Same => Stand::new("as reviewed", Tone::Good),
+        Deployed::Other => Stand::new("differs from the files", Tone::Warn),
+        Deployed::No => Stand::new("not deployed", Tone::Bad),
+        Deployed::Status(status) => Stand::new(status.clone(), Tone::Bad),
+    }
+}
+
+/// Every tenant of an account, looked at together: one sweep tells of all.
+struct Fleet {
+    loaded: Loaded,
+    connected: Connected,
+    wanted: Vec<crate::deploy::status::Wanted>,
+    rows: Mutex<Option<(Timestamp, BTreeMap<String, Row>)>>,
+}
+
+impl Fleet {
+    async fn new(loaded: Loaded) -> std::result::Result<Self, Failure> {
+        let connected = connect(&loaded.environment.profile).await?;
+        let wanted = status::wanted(&loaded, &[])?;
+        Ok(Self {
+            loaded,
+            connected,
+            wanted,
+            rows: Mutex::default(),
+        })
+    }
+
+    async fn row(&self, tenant: &str) -> Result<Option<Row>> {
+        let mut rows = self.rows.lock().await;
+        let now = WallClock.now();
+        if let Some((at, rows)) = &*rows
+            && now.duration_since(*at) < LASTS
+        {
+            return Ok(rows.get(tenant).cloned());
+        }
+        let looked = status::look(&self.loaded, &self.connected, &self.wanted)
+            .await
+            .map_err(failed("look at the account"))?;
+        let looked: BTreeMap<String, Row> = looked.into_iter().map(|row| (row.name.clone(), row)).collect();
+        let row = looked.get(tenant).cloned();
+        *rows = Some((now, looked));
+        Ok(row)
+    }
+}

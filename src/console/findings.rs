@@ -1,0 +1,408 @@
+//! Findings: the list, one of them with its evidence, and what a reader says of it.
+
+use futures::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::console::export::{self, Format};
+use crate::console::index::{Index, Known};
+use crate::console::people::user_href;
+use crate::console::problem::Problem;
+use crate::console::visit::{Answer, Outcome, Visit};
+use crate::console::visitor::Role;
+use crate::console::{activity, view};
+use crate::lake::page::row as read_row;
+use crate::model::finding::{Change, Finding, Severity, Status};
+use crate::model::notification::Advice;
+use crate::runtime::findings as stored;
+
+const SHOWN: usize = 50;
+const MOST: usize = 500;
+const STATUSES: [Status; 4] = [Status::New, Status::Notified, Status::Muted, Status::Closed];
+const SEVERITIES: [Severity; 5] = [
+    Severity::Informational,
+    Severity::Low,
+    Severity::Medium,
+    Severity::High,
+    Severity::Critical,
+];
+/// A mute ends after so many days at most, unless it is for ever.
+const MOST_DAYS: i64 = 366;
+const MOST_REASON: usize = 1_000;
+
+/// Findings that were asked for.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Page {
+    /// Newest first.
+    pub findings: Vec<Known>,
+    /// For `after`, to get those that follow; `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// Findings that a reader wants.
+struct Wanted {
+    statuses: Vec<Status>,
+    least: Severity,
+    rule: String,
+    words: Vec<String>,
+    after: Option<(Timestamp, String)>,
+}
+
+impl Wanted {
+    fn of(visit: &Visit) -> Result<Self, Problem> {
+        let status = |text: &str| STATUSES.into_iter().find(|one| one.as_str() == text);
+        let statuses = visit.all_asked("status").map(|text| {
+            status(text).ok_or_else(|| {
+                Problem::bad_request(format!("`status` is new, notified, muted or closed; not {text:?}."))
+            })
+        });
+        let least = match visit.asked("minimum_severity") {
+            "" => Severity::Informational,
+            text => SEVERITIES
+                .into_iter()
+                .find(|one| one.as_str() == text)
+                .ok_or_else(|| Problem::bad_request(format!("{text:?} is no severity.")))?,
+        };
+        let after = match visit.asked("after") {
+            "" => None,
+            text => {
+                let parts = text.split_once('.');
+                let place = parts
+                    .and_then(|(at, id)| Some((Timestamp::from_microsecond(at.parse().ok()?).ok()?, id.to_owned())));
+                Some(place.ok_or_else(|| Problem::bad_request("`after` is no place in the list."))?)
+            }
+        };
+        Ok(Self {
+            statuses: statuses.collect::<Result<_, _>>()?,
+            least,
+            rule: visit.asked("rule").to_owned(),
+            words: visit.asked("q").split_whitespace().map(str::to_lowercase).collect(),
+            after,
+        })
+    }
+
+    fn takes(&self, known: &Known, now: Timestamp) -> bool {
+        let text = || {
+            let person = known.person.as_deref().unwrap_or_default();
+            format!(
+                "{} {} {} {person} {}",
+                known.title, known.entity, known.user_id, known.id
+            )
+            .to_lowercase()
+        };
+        (self.statuses.is_empty() || self.statuses.contains(&known.stands(now)))
+            && known.severity >= self.least
+            && (self.rule.is_empty() || self.rule == known.rule_id)
+            && (self.words.is_empty() || {
+                let text = text();
+                self.words.iter().all(|word| text.contains(word.as_str()))
+            })
+    }
+
+    fn page(&self, index: &Index, now: Timestamp, limit: usize) -> Page {
+        let is_after = |known: &&Known| {
+            self.after
+                .as_ref()
+                .is_none_or(|(at, id)| known.published < *at || (known.published == *at && known.id > *id))
+        };
+        let mut findings: Vec<Known> = index
+            .all
+            .iter()
+            .filter(|known| self.takes(known, now))
+            .filter(is_after)
+            .take(limit + 1)
+            .map(|known| Known {
+                status: known.stands(now),
+                ..known.clone()
+            })
+            .collect();
+        let has_more = findings.len() > limit;
+        findings.truncate(limit);
+        let next = findings.last().filter(|_| has_more);
+        let next = next.map(|last| format!("{}.{}", last.published.as_microsecond(), last.id));
+        Page { findings, next }
+    }
+}
+
+fn tone(status: Status) -> &'static str {
+    match status {
+        Status::New => "bad",
+        Status::Notified => "warn",
+        Status::Muted => "idle",
+        Status::Closed => "good",
+    }
+}
+
+/// A row as `_findings.html` shows it.
+pub fn row(tenant: &str, known: &Known, now: Timestamp) -> Value {
+    let stands = known.stands(now);
+    json!({
+        "id": known.id,
+        "href": view::href(tenant, &format!("findings/{}", known.id)),
+        "published": known.published,
+        "severity": known.severity,
+        "title": known.title,
+        "entity": known.entity,
+        "person": known.person,
+        "user_href": (!known.user_id.is_empty()).then(|| user_href(tenant, &known.user_id)),
+        "count": known.count,
+        "status": json!({ "word": stands.as_str(), "tone": tone(stands) }),
+    })
+}
+
+pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let (now, limit) = (visit.console.now(), visit.number("limit", SHOWN, MOST)?);
+        let index = visit.desk()?.findings(now).await?;
+        Answer::json(&Wanted::of(&visit)?.page(&index, now, limit))
+    })
+}
+
+pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let (desk, now) = (visit.desk()?, visit.console.now());
+        let tenant = desk.tenant.as_str();
+        let index = desk.findings(now).await?;
+        let found = Wanted::of(&visit)?.page(&index, now, SHOWN);
+        let statuses: Vec<&str> = visit.all_asked("status").collect();
+        let mut pairs: Vec<(&str, &str)> = statuses.iter().map(|status| ("status", *status)).collect();
+        pairs.extend(["minimum_severity", "rule", "q"].map(|name| (name, visit.asked(name))));
+        let href = view::href(tenant, "findings");
+        let download = |ending| view::with_query(&format!("{href}.{ending}"), &pairs);
+        let next = found.next.as_ref().map(|after| {
+            let mut pairs = pairs.clone();
+            pairs.push(("after", after));
+            view::with_query(&href, &pairs)
+        });
+        let rows = json!({
+            "findings": found.findings.iter().map(|known| row(tenant, known, now)).collect::<Vec<_>>(),
+            "next": next,
+        });
+        if visit.wants_part() {
+            return view::page(&visit, ("findings", "Findings"), "_findings.html", &rows);
+        }
+        let content = json!({
+            "rows": rows,
+            "filters": json!({
+                "status": statuses,
+                "minimum_severity": visit.asked("minimum_severity"),
+                "rule": visit.asked("rule"),
+                "q": visit.asked("q"),
+            }),
+            "statuses": STATUSES.map(Status::as_str),
+            "severities": SEVERITIES.map(Severity::as_str),
+            "downloads": json!({ "csv": download("csv"), "jsonl": download("jsonl") }),
+        });
+        view::page(&visit, ("findings", "Findings"), "findings.html", &content)
+    })
+}
+
+pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::Csv))
+}
+
+pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::JsonLines))
+}
+
+async fn download(visit: Visit, format: Format) -> Outcome {
+    const COLUMNS: [&str; 10] = [
+        "published",
+        "severity",
+        "title",
+        "rule_id",
+        "entity",
+        "user_id",
+        "person",
+        "count",
+        "status",
+        "id",
+    ];
+    let now = visit.console.now();
+    let index = visit.desk()?.findings(now).await?;
+    let all = Wanted::of(&visit)?.page(&index, now, usize::MAX - 1).findings;
+    let name = format!("{}-findings", visit.desk()?.tenant);
+    let pages = futures::stream::iter([Ok(all)]);
+    Ok(export::download(&name, format, COLUMNS.to_vec(), pages))
+}
+
+/// The finding that the address names, as it is stored.
+async fn stored(visit: &Visit) -> Result<(String, Finding), Problem> {
+    let (desk, id) = (visit.desk()?, visit.param("finding"));
+    let known = desk.finding(id, visit.console.now()).await?;
+    let known = known.ok_or_else(|| Problem::not_found("finding"))?;
+    let finding = stored::at(&*desk.objects, &known.key).await?;
+    Ok((known.key, finding.ok_or_else(|| Problem::not_found("finding"))?))
+}
+
+pub fn api_finding(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move { Answer::json(&stored(&visit).await?.1) })
+}
+
+pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let (key, finding) = stored(&visit).await?;
+        let (desk, now) = (visit.desk()?, visit.console.now());
+        let tenant = desk.tenant.as_str();
+        let index = desk.findings(now).await?;
+        let user_id = index
+            .all
+            .iter()
+            .find(|known| known.key == key)
+            .map(|known| known.user_id.clone());
+        let user_id = user_id.filter(|id| !id.is_empty());
+        let href = view::href(tenant, &format!("findings/{}", finding.id));
+        let stands = finding.stands(now);
+        let advice: Advice = desk.rules.advice(&finding.matched.rule_id);
+        let about = desk.rules.find(&finding.matched.rule_id).map(|entry| &entry.about);
+        let episode = finding.episode.as_ref();
+        let evidence = finding
+            .matched
+            .fields
+            .iter()
+            .map(|(field, value)| json!({ "field": field, "value": value.to_string() }));
+        let history = finding
+            .history
+            .iter()
+            .map(|change| json!({ "at": change.at, "to": change.to.as_str(), "by": change.by, "why": change.why }));
+        let content = json!({
+            "finding": json!({
+                "id": finding.id,
+                "title": finding.matched.title,
+                "severity": finding.matched.severity,
+                "status": json!({ "word": stands.as_str(), "tone": tone(stands) }),
+                "muted_until": finding.muted_until().filter(|_| stands == Status::Muted),
+                "published": finding.published,
+                "rule_href": view::href(tenant, &format!("rules/{}", view::encoded(&finding.matched.rule_id))),
+                "user_href": user_id.as_ref().map(|id| user_href(tenant, id)),
+                "actor": finding.actor,
+                "entity": episode.map_or(&finding.actor, |episode| &episode.entity),
+                "first_seen": episode.map_or(finding.published, |episode| episode.first_seen),
+                "last_seen": episode.map_or(finding.published, |episode| episode.last_seen),
+                "count": episode.map_or(1, |episode| episode.count),
+                "event_uuid": finding.event_uuid,
+            }),
+            "who": finding.who.iter().map(|person| json!({ "line": person.line() })).collect::<Vec<_>>(),
+            "evidence": evidence.collect::<Vec<_>>(),
+            "advice": json!({
+                "description": advice.description,
+                "response": advice.response,
+                "false_positives": about.map(|about| about.false_positives.clone()).unwrap_or_default(),
+            }),
+            "history": history.collect::<Vec<_>>(),
+            "events": json!({ "rows": events(&visit, &finding, user_id.as_deref()).await?, "next": null, "first": true }),
+            "event_json": serde_json::to_string_pretty(&finding.event).unwrap_or_default(),
+            "may_act": visit.may(Role::Analyst),
+            "actions": json!({
+                "mute": format!("{href}/mute"),
+                "close": format!("{href}/close"),
+                "reopen": format!("{href}/reopen"),
+            }),
+        });
+        view::page(&visit, ("findings", &finding.matched.title), "finding.html", &content)
+    })
+}
+
+/// Its events that are in the Activity table already, oldest first; of many, those around which it was found.
+async fn events(visit: &Visit, finding: &Finding, user_id: Option<&str>) -> Result<Vec<Value>, Problem> {
+    const NEWEST: usize = 500;
+    const SHOWN: usize = 30;
+    let desk = visit.desk()?;
+    let (Some(user), Some(lake)) = (user_id, &desk.lake) else {
+        return Ok(Vec::new());
+    };
+    let tenant = desk.tenant.as_str();
+    let Some(episode) = &finding.episode else {
+        let row = read_row(lake, user, finding.published, &finding.event_uuid).await?;
+        return Ok(row.iter().map(|row| activity::row(tenant, row, false)).collect());
+    };
+    let filter = crate::lake::page::Filter {
+        from: Some(episode.first_seen),
+        to: episode.last_seen.checked_add(SignedDuration::from_millis(1)).ok(),
+        ..Default::default()
+    };
+    let rows = activity::newest(desk, user, &filter, NEWEST).await?;
+    let own = rows.iter().filter(|row| episode.events.contains(&row.event_uuid));
+    Ok(own.take(SHOWN).map(|row| activity::row(tenant, row, false)).collect())
+}
+
+pub fn mute(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(judge(visit, Status::Muted))
+}
+
+pub fn close(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(judge(visit, Status::Closed))
+}
+
+pub fn reopen(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(judge(visit, Status::Notified))
+}
+
+async fn judge(visit: Visit, to: Status) -> Outcome {
+    let reason = visit.told("reason").trim();
+    if reason.is_empty() || reason.len() > MOST_REASON {
+        return Err(Problem::bad_request(
+            "Say why, in up to a thousand characters: `reason`.",
+        ));
+    }
+    let now = visit.console.now();
+    let until = if to == Status::Muted {
+        mute_ends(visit.told("days"), now)?
+    } else {
+        None
+    };
+    let why = if to == Status::Closed {
+        format!("{}: {reason}", verdict(visit.told("verdict"))?)
+    } else {
+        reason.to_owned()
+    };
+    let (key, _) = stored(&visit).await?;
+    let desk = visit.desk()?;
+    let by = visit.visitor.name.clone();
+    let changed = stored::change(&*desk.objects, &key, |finding| {
+        finding.change(Change {
+            at: now,
+            to,
+            by: by.clone(),
+            why: why.clone(),
+            until,
+        });
+        true
+    })
+    .await?;
+    desk.finding_changed();
+    let finding = changed.ok_or_else(|| Problem::not_found("finding"))?;
+    if visit.is_api {
+        return Answer::json(&finding);
+    }
+    let done = match to {
+        Status::Muted => "mute",
+        Status::Closed => "close",
+        Status::New | Status::Notified => "reopen",
+    };
+    let href = view::href(desk.tenant.as_str(), &format!("findings/{}", finding.id));
+    Ok(Answer::See(format!("{href}?done={done}")))
+}
+
+/// When a mute of so many days ends; `0` is for ever.
+fn mute_ends(days: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+    let wrong = || Problem::bad_request(format!("`days` is a number up to {MOST_DAYS}, or 0 for ever."));
+    match days.parse::<i64>() {
+        Ok(0) => Ok(None),
+        Ok(days @ 1..=MOST_DAYS) => Ok(now.checked_add(SignedDuration::from_hours(days * 24)).ok()),
+        _ => Err(wrong()),
+    }
+}
+
+fn verdict(text: &str) -> Result<&'static str, Problem> {
+    match text {
+        "true-positive" => Ok("true positive"),
+        "benign" => Ok("benign"),
+        "false-positive" => Ok("false positive"),
+        _ => Err(Problem::bad_request(
+            "`verdict` is true-positive, benign or false-positive.",
+        )),
+    }
+}

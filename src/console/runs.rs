@@ -1,0 +1,106 @@
+//! Runs of a tenant's tasks, newest first.
+
+use futures::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::console::export::{self, Format};
+use crate::console::problem::Problem;
+use crate::console::view;
+use crate::console::visit::{Answer, Outcome, Visit};
+use crate::model::run::{Ended, Run};
+use crate::runtime::runs::newest;
+
+const SHOWN: usize = 50;
+const MOST: usize = 1_000;
+const ROLES: [&str; 6] = ["detect", "compact", "reconcile", "maintain", "refresh", "replay"];
+
+/// Runs that were asked for.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Page {
+    /// Newest first.
+    pub runs: Vec<Run>,
+    /// For `after`, to get those that follow; `None` on the last page.
+    pub next: Option<String>,
+}
+
+async fn page_of(visit: &Visit, limit: usize) -> Result<Page, Problem> {
+    let role = visit.asked("role");
+    if !role.is_empty() && !ROLES.contains(&role) {
+        return Err(Problem::bad_request(format!("`role` is one of {}.", ROLES.join(", "))));
+    }
+    let after = Some(visit.asked("after")).filter(|after| !after.is_empty());
+    let objects = &*visit.desk()?.objects;
+    let mut found = newest(objects, role, after, visit.console.now(), limit + 1).await?;
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| has_more).map(|(key, _)| key.clone());
+    Ok(Page {
+        runs: found.into_iter().map(|(_, run)| run).collect(),
+        next,
+    })
+}
+
+pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let limit = visit.number("limit", SHOWN, MOST)?;
+        Answer::json(&page_of(&visit, limit).await?)
+    })
+}
+
+pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let page = page_of(&visit, SHOWN).await?;
+        let href = view::href(visit.desk()?.tenant.as_str(), "runs");
+        let role = visit.asked("role");
+        let row = |run: &Run| {
+            let (word, tone) = match run.state {
+                Ended::Done => ("done", "good"),
+                Ended::PartlyFailed => ("partly failed", "warn"),
+                Ended::Failed => ("failed", "bad"),
+            };
+            json!({
+                "role": run.role,
+                "began": run.began,
+                "seconds": run.ended.duration_since(run.began).as_secs(),
+                "state": json!({ "word": word, "tone": tone }),
+                "counts": run.counts.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>(),
+                "error": run.error,
+            })
+        };
+        let download = |ending| view::with_query(&format!("{href}.{ending}"), &[("role", role)]);
+        let next = page
+            .next
+            .as_ref()
+            .map(|after| view::with_query(&href, &[("role", role), ("after", after)]));
+        let content = json!({
+            "role": role,
+            "roles": ROLES,
+            "runs": page.runs.iter().map(row).collect::<Vec<_>>(),
+            "next": next,
+            "downloads": json!({ "csv": download("csv"), "jsonl": download("jsonl") }),
+        });
+        view::page(&visit, ("runs", "Runs"), "runs.html", &content)
+    })
+}
+
+pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::Csv))
+}
+
+pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::JsonLines))
+}
+
+async fn download(visit: Visit, format: Format) -> Outcome {
+    let page = page_of(&visit, MOST).await?;
+    let name = format!("{}-runs", visit.desk()?.tenant);
+    let columns = ["began", "ended", "role", "state", "counts", "error", "id"];
+    Ok(export::download(
+        &name,
+        format,
+        columns.to_vec(),
+        futures::stream::iter([Ok(page.runs)]),
+    ))
+}
