@@ -5,6 +5,7 @@
 
 mod debug;
 mod dice;
+mod directory;
 mod event;
 mod kind;
 mod people;
@@ -19,6 +20,8 @@ use jiff::Timestamp;
 
 use dice::Dice;
 use plan::Plan;
+
+pub use directory::{Member, members};
 
 /// What to make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,24 +1,28 @@
 //! `oort demo`: the whole way once, each stage shown.
 
+mod org;
+
 use std::collections::HashMap;
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::cli::context::{Environment, environment_names};
+use crate::cli::demo::org::Happening;
 use crate::cli::embedded::Embedded;
 use crate::cli::local::{Sent, open, send};
+use crate::cli::target::WallClock;
 use crate::cli::task::{DetectionArgs, EnvironmentArgs, OnAwsArgs, TenantArgs};
-use crate::cli::{Exit, Failure, Global, Outcome, activity, compact, detect, findings, output, refresh};
+use crate::cli::{Exit, Failure, Global, Outcome, activity, compact, detect, findings, output, reconcile, refresh};
 use crate::lake::{self, Query, set_aside};
 use crate::local::export::Export;
 use crate::local::topic;
 use crate::model::activity::ActivityRow;
 use crate::model::finding::Finding;
+use crate::ports::Clock as _;
 use crate::ports::stop::Stop;
 use crate::runtime;
-use crate::sample::{Generator, Settings};
+use crate::sample::{Settings, stories};
 
 /// Show the whole way, from rendered stacks to a user's Activity table, on sample events or on your own.
 #[derive(Debug, Args)]
@@ -64,7 +68,14 @@ impl Demo {
             2,
             "Events, put on the partner event bus; the rendered rule lets them into the queue",
         );
-        self.show_sending(&target).await?;
+        let settings = Settings {
+            days: 7,
+            events: 5_000,
+            end: WallClock.now(),
+            ..Settings::default()
+        };
+        let happening = Happening::new(settings, &victim(&settings));
+        self.show_sending(&target, &happening, &settings).await?;
 
         // Ctrl-C ends a demo at once, wherever it is.
         let stop = Stop::default();
@@ -110,32 +121,63 @@ impl Demo {
         ));
         activity::print(&rows(&target, &user, SHOWN).await?);
 
-        output::line(format!("\nEverything is in {}. Look further:", global.data.display()));
-        for verb in [format!("activity --user {user}"), "findings --format json".to_owned()] {
-            output::line(format!(
-                "  oort --data {} {verb} --tenant {TENANT}",
-                global.data.display()
-            ));
+        if self.events.is_none() {
+            heading(7, "Compared with the org's System Log; users and devices followed");
+            show_comparison(&target, &stop).await?;
+            happening.end(&target).await?;
         }
+        show_further(&global, &user);
         Ok(Exit::Done)
     }
 
-    async fn show_sending(&self, target: &Embedded) -> Result<(), Failure> {
+    async fn show_sending(&self, target: &Embedded, happening: &Happening, settings: &Settings) -> Result<(), Failure> {
         let sent: Sent = if let Some(file) = &self.events {
             send(target, Export::new(open(file)?), true).await?
         } else {
-            let mut events = String::new();
-            for event in Generator::new(Settings::default()) {
-                events.push_str(&event);
-                events.push('\n');
-            }
-            send(target, Export::new(Cursor::new(events)), false).await?
+            happening.begin(target, settings).await?
         };
         output::line(format!(
             "{} read, {} queued, {} not admitted by the rule, {} set aside",
             sent.read, sent.queued, sent.not_admitted, sent.set_aside
         ));
         Ok(())
+    }
+}
+
+/// Whose events the stream loses at the end: somebody of a story.
+fn victim(settings: &Settings) -> String {
+    let stories = stories(settings);
+    let logins = stories.last().and_then(|story| story.logins.first());
+    logins.cloned().unwrap_or_default()
+}
+
+async fn show_comparison(target: &Embedded, stop: &Stop) -> Result<(), Failure> {
+    const MINUTES: u32 = 10;
+    let Some(reconciled) = Box::pin(reconcile::run(target, stop, MINUTES)).await? else {
+        return Ok(());
+    };
+    let (gaps, directory) = (reconciled.gaps, reconciled.directory);
+    output::line(format!(
+        "{} hours compared, {} events in the System Log, {} of them missing and fetched",
+        gaps.hours, gaps.expected, gaps.filled
+    ));
+    output::line(format!(
+        "{} users and {} devices are known",
+        directory.users.current, directory.devices.current
+    ));
+    Ok(())
+}
+
+fn show_further(global: &Global, user: &str) {
+    let data = global.data.display();
+    output::line(format!("\nEverything is in {data}. Look further:"));
+    for verb in [
+        "console".to_owned(),
+        format!("activity --user {user} --tenant {TENANT}"),
+        format!("gaps --tenant {TENANT}"),
+        format!("findings --format json --tenant {TENANT}"),
+    ] {
+        output::line(format!("  oort --data {data} {verb}"));
     }
 }
 

@@ -152,6 +152,15 @@ pub struct Sent {
     pub set_aside: u64,
 }
 
+impl std::ops::AddAssign for Sent {
+    fn add_assign(&mut self, more: Self) {
+        self.read += more.read;
+        self.queued += more.queued;
+        self.not_admitted += more.not_admitted;
+        self.set_aside += more.set_aside;
+    }
+}
+
 /// Sends every piece of `export` and keeps, with its reason, each that does not reach the queue.
 pub async fn send<R: io::BufRead>(target: &Embedded, export: Export<R>, readdress: bool) -> Result<Sent, Failure> {
     let to = Address {

@@ -30,7 +30,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 
 /// Answers a request to a route.
 pub async fn answer(console: Arc<Console>, route: &'static Route, request: Request) -> Response {
-    let is_api = route.path.starts_with("/api/");
+    let is_api = request.uri().path().starts_with("/api/");
     let (tag, address) = (
         request.headers().get(header::IF_NONE_MATCH).cloned(),
         request.uri().to_string(),
@@ -82,7 +82,7 @@ async fn let_in(
         query,
         form,
         cookies,
-        is_api: route.path.starts_with("/api/"),
+        is_api: path.starts_with("/api/"),
     };
     let outcome = (route.handler)(visit).await;
     if is_action {
@@ -265,7 +265,8 @@ async fn finish(response: Response, known: Option<&HeaderValue>, route: &Route) 
         ("content-security-policy", POLICY),
         ("cache-control", keep),
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        // A form without a referrer would come without its origin, too.
+        ("referrer-policy", "same-origin"),
         ("x-frame-options", "DENY"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),

@@ -118,16 +118,22 @@ impl Console {
 
     /// Every route, each behind the one door.
     pub fn router(self: Arc<Self>) -> Router {
-        route::ROUTES.iter().fold(Router::new(), |router, route| {
+        let through = |route: &'static route::Route| {
             let console = Arc::clone(&self);
+            move |request: Request| guard::answer(console, route, request)
+        };
+        let router = route::ROUTES.iter().fold(Router::new(), |router, route| {
             let filter = if route.method == Method::POST {
                 MethodFilter::POST
             } else {
                 MethodFilter::GET
             };
-            let handler = move |request: Request| guard::answer(console, route, request);
-            router.route(route.path, on(filter, handler))
-        })
+            router.route(route.path, on(filter, through(route)))
+        });
+        // It speaks for the routes that are there by now.
+        router
+            .method_not_allowed_fallback(through(&route::OTHERWISE))
+            .fallback(through(&route::NOWHERE))
     }
 
     fn now(&self) -> Timestamp {

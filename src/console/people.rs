@@ -112,7 +112,7 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
             json!({
                 "id": person.id,
                 "login": person.login,
-                "name": if person.name.is_empty() { &person.login } else { &person.name },
+                "name": shown_name(person),
                 "status": person.status,
                 "department": person.department,
                 "manager": person.manager,
@@ -139,6 +139,12 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
             &json!({ "list": list, "q": q }),
         )
     })
+}
+
+/// The name, or what else there is of one.
+fn shown_name(person: &Person) -> &str {
+    let all = [&person.name, &person.login, &person.id];
+    all.into_iter().find(|text| !text.is_empty()).map_or("", String::as_str)
 }
 
 pub fn user_href(tenant: &str, id: &str) -> String {
@@ -216,7 +222,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
             "person": json!({
                 "id": person.id,
                 "login": person.login,
-                "name": if person.name.is_empty() { if person.login.is_empty() { &person.id } else { &person.login } } else { &person.name },
+                "name": shown_name(&person),
                 "status": person.status,
                 "title": person.title,
                 "department": person.department,
@@ -233,12 +239,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
             "downloads": activity["downloads"],
             "activity": activity,
         });
-        let title = if person.name.is_empty() {
-            &person.id
-        } else {
-            &person.name
-        };
-        view::page(&visit, ("users", title), "user.html", &content)
+        view::page(&visit, ("users", shown_name(&person)), "user.html", &content)
     })
 }
 

@@ -1,6 +1,6 @@
 //! Every route: its address, what it needs, who answers, and what the API's description says of it. A test walks this table.
 
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
@@ -9,6 +9,7 @@ use crate::console::findings::Page as FindingsPage;
 use crate::console::integration::Gaps;
 use crate::console::job::Job;
 use crate::console::people::{Found, Search};
+use crate::console::problem::Problem;
 use crate::console::rules::{Line as RuleLine, Whole};
 use crate::console::runs::Page as RunsPage;
 use crate::console::visit::{Outcome, Visit};
@@ -369,3 +370,22 @@ pub static ROUTES: &[Route] = &[
         of::<RunsPage>,
     ),
 ];
+
+/// Answers whatever is no route. It goes through the same door.
+pub static NOWHERE: Route = get("", Nobody, nowhere);
+
+fn nowhere(_: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async { Err(Problem::not_found("page").to_do("Begin with the overview.")) })
+}
+
+/// Answers a method that a route does not have.
+pub static OTHERWISE: Route = get("", Nobody, otherwise);
+
+fn otherwise(_: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async {
+        Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "This page is not asked so.",
+        ))
+    })
+}

@@ -5,6 +5,7 @@ mod architecture;
 mod checks;
 mod cloud_contract;
 mod command_line;
+mod console;
 mod correlations;
 mod cost;
 mod crash;

@@ -22,6 +22,9 @@ fn at(text: &str) -> Timestamp {
 
 /// An event of user `00u<user>`, which tells its number.
 fn event(number: u64, user: u64, published: Timestamp) -> String {
+    // As many bits of chance as real ones have, which no compression takes away.
+    let mixed = (number ^ 0x5851_f42d_4c95_7f2d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (transaction, session) = (mixed ^ (mixed >> 29), (mixed >> 20).wrapping_mul(0xbf58_476d_1ce4_e5b9));
     json!({
         "uuid": format!("{number:08x}-0000-4000-8000-000000000000"),
         "published": format!("{published:.3}"),
@@ -29,7 +32,13 @@ fn event(number: u64, user: u64, published: Timestamp) -> String {
         "displayMessage": "User signs in to Okta",
         "severity": "INFO",
         "actor": {"id": format!("00u{user}"), "type": "User", "alternateId": format!("u{user}@example.com")},
-        "client": {"ipAddress": format!("198.51.100.{}", number % 5), "geographicalContext": {"country": "Poland", "city": "Kraków"}},
+        "client": {
+            "ipAddress": format!("198.51.100.{}", number % 5),
+            "userAgent": {"rawUserAgent": format!("Mozilla/5.0 (X11; Linux x86_64; rv:{}.0) Firefox", session % 40)},
+            "geographicalContext": {"country": "Poland", "city": "Kraków"},
+        },
+        "authenticationContext": {"externalSessionId": format!("102{session:016x}")},
+        "transaction": {"id": format!("{transaction:016x}")},
         "outcome": {"result": if number.is_multiple_of(4) { "FAILURE" } else { "SUCCESS" }},
         "target": [],
     })

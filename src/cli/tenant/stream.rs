@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
 use crate::cli::embedded::Embedded;
-use crate::cli::local::send;
+use crate::cli::local::{Sent, send};
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::{EnvironmentArgs, OnAwsArgs, TenantArgs};
 use crate::cli::tenant::{Online, only};
@@ -119,19 +119,20 @@ impl Subject {
     async fn deliver(&self) -> Result<(), Failure> {
         match &self.place {
             Place::Aws(_) => Ok(()),
-            Place::Here(embedded) => deliver(embedded).await,
+            Place::Here(embedded) => deliver(embedded).await.map(drop),
         }
     }
 }
 
 /// Sends what the log stream of an org on this machine has to send.
-pub async fn deliver(embedded: &Embedded) -> Result<(), Failure> {
+pub async fn deliver(embedded: &Embedded) -> Result<Sent, Failure> {
     const AT_ONCE: u32 = 1_000;
+    let mut sent = Sent::default();
     loop {
         let (events, last) = embedded.org.waiting(AT_ONCE).await?;
-        let Some(last) = last else { return Ok(()) };
+        let Some(last) = last else { return Ok(sent) };
         let lines = events.join("\n");
-        send(embedded, Export::new(Cursor::new(lines)), false).await?;
+        sent += send(embedded, Export::new(Cursor::new(lines)), false).await?;
         embedded.org.sent(last).await?;
     }
 }
