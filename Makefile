@@ -1,5 +1,5 @@
-# Everything a person or CI does with the project. Needs a Rust toolchain, Python 3 and the package registries; npm only where
-# Okta's API description lies beside the project.
+# Everything a person or CI does with the project. Needs a Rust toolchain, Python 3 and the package registries; Node.js for the
+# tests in a browser, and where Okta's API description lies beside the project.
 
 CARGO ?= cargo
 OORT := $(CARGO) run --quiet --locked --
@@ -10,7 +10,10 @@ PRISM := target/prism
 # Okta's API description is no part of the project: where it does not lie beside it, the test that wants it is skipped.
 OKTA_MOCK := $(if $(wildcard ../shared/okta-openapi),$(PRISM)/.installed)
 
-.PHONY: demo test lint bench
+BROWSER_TOOLS := target/browser-tools
+SCHEMATHESIS := target/schemathesis
+
+.PHONY: demo test test-browser lint bench
 
 # From rendered stacks to a user's Activity table, on sample events.
 demo:
@@ -34,6 +37,11 @@ test: $(PYTHON_TOOLS) $(EMULATOR)/.installed $(OKTA_MOCK)
 		$(VENV)/bin/checkov --directory snapshots/$$environment --framework cloudformation --baseline target/checkov.json \
 			--skip-download --compact --quiet; \
 	done
+
+# The console in Chromium, at an OpenID provider, and against its own description. Pictures of every page go to target/browser.
+test-browser: $(BROWSER_TOOLS)/.installed $(SCHEMATHESIS)/.installed /usr/bin/chromium
+	$(CARGO) build --locked
+	tests/browser/run.sh target/debug/oort
 
 lint:
 	$(CARGO) fmt --check
@@ -66,3 +74,19 @@ $(PRISM)/.installed: tests/okta-mock/package-lock.json
 	cp tests/okta-mock/package.json tests/okta-mock/package-lock.json $(PRISM)
 	npm ci --prefix $(PRISM) --silent --no-audit --no-fund --ignore-scripts
 	touch $@
+
+$(BROWSER_TOOLS)/.installed: tests/browser/package-lock.json
+	mkdir -p $(BROWSER_TOOLS)
+	cp tests/browser/package.json tests/browser/package-lock.json $(BROWSER_TOOLS)
+	npm ci --prefix $(BROWSER_TOOLS) --silent --no-audit --no-fund --ignore-scripts
+	touch $@
+
+$(SCHEMATHESIS)/.installed: tests/browser/requirements.txt
+	python3 -m venv --clear $(SCHEMATHESIS)
+	$(SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+# Debian's own, which needs root.
+/usr/bin/chromium:
+	apt-get update -qq
+	apt-get install -qq -y --no-install-recommends chromium

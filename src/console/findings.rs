@@ -258,11 +258,15 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
         let advice: Advice = desk.rules.advice(&finding.matched.rule_id);
         let about = desk.rules.find(&finding.matched.rule_id).map(|entry| &entry.about);
         let episode = finding.episode.as_ref();
-        let evidence = finding
-            .matched
-            .fields
-            .iter()
-            .map(|(field, value)| json!({ "field": field, "value": value.to_string() }));
+        let evidence = finding.matched.fields.iter().map(|(field, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            json!({ "field": field, "value": text })
+        });
+        // Found before the directory was read, it names nobody.
+        let who = match finding.who.as_slice() {
+            [] => desk.people(now).await?.named_by(&finding.event),
+            known => known.to_vec(),
+        };
         let history = finding
             .history
             .iter()
@@ -284,7 +288,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
                 "count": episode.map_or(1, |episode| episode.count),
                 "event_uuid": finding.event_uuid,
             }),
-            "who": finding.who.iter().map(|person| json!({ "line": person.line() })).collect::<Vec<_>>(),
+            "who": who.iter().map(|person| json!({ "line": person.line() })).collect::<Vec<_>>(),
             "evidence": evidence.collect::<Vec<_>>(),
             "advice": json!({
                 "description": advice.description,

@@ -12,6 +12,7 @@ use crate::console::visit::{Answer, Outcome, Visit};
 /// `OpenAPI` 3.1, whose schemas are JSON Schema 2020-12.
 pub fn document() -> Value {
     let mut generator = SchemaSettings::draft2020_12()
+        .for_serialize()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
     let problem = generator.subschema_for::<Problem>();

@@ -62,16 +62,7 @@ fn search(people: &People, index: &Index, wanted: &str, now: Timestamp) -> Searc
     let has_directory = !known.is_empty();
     // Whoever was found something of is somebody, also where the org was never looked at.
     for finding in index.all.iter().filter(|finding| !finding.user_id.is_empty()) {
-        known.entry(&finding.user_id).or_insert_with(|| Person {
-            id: finding.user_id.clone(),
-            login: if finding.entity.contains('@') {
-                finding.entity.clone()
-            } else {
-                String::new()
-            },
-            name: finding.person.clone().unwrap_or_default(),
-            ..Person::default()
-        });
+        known.entry(&finding.user_id).or_insert_with(|| of_finding(finding));
     }
     let found = known.into_values().filter(is_found);
     let mut users: Vec<Found> = found
@@ -158,17 +149,28 @@ async fn person(visit: &Visit) -> Result<(Person, bool), Problem> {
     if let Some(person) = people.find(name) {
         return Ok((person.clone(), true));
     }
-    let login = if name.contains('@') {
-        lower_case(name).into_owned()
-    } else {
-        String::new()
-    };
+    let index = visit.desk()?.findings(visit.console.now()).await?;
+    if let Some(finding) = index.all.iter().find(|finding| finding.user_id == name) {
+        return Ok((of_finding(finding), false));
+    }
+    let login = Some(name).filter(|name| name.contains('@'));
     let person = Person {
         id: name.to_owned(),
-        login,
+        login: login.map(|login| lower_case(login).into_owned()).unwrap_or_default(),
         ..Person::default()
     };
     Ok((person, false))
+}
+
+/// What a finding says of its user.
+fn of_finding(finding: &Known) -> Person {
+    let login = Some(&finding.entity).filter(|entity| entity.contains('@'));
+    Person {
+        id: finding.user_id.clone(),
+        login: login.cloned().unwrap_or_default(),
+        name: finding.person.clone().unwrap_or_default(),
+        ..Person::default()
+    }
 }
 
 pub fn api_user(visit: Visit) -> BoxFuture<'static, Outcome> {

@@ -263,7 +263,9 @@ fn provider(console: &Console) -> std::result::Result<&Provider, Problem> {
 
 /// Only to a page of this console.
 fn own_page(to: &str) -> &str {
-    let is_own = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+    // Browsers pass over white space in an address, so that none may stand in it.
+    let is_plain = to.chars().all(|c| c.is_ascii_graphic() && c != '\\');
+    let is_own = to.starts_with('/') && !to.starts_with("//") && is_plain;
     if is_own { to } else { "/" }
 }
 
@@ -358,6 +360,8 @@ mod tests {
             ("//evil.example", "/"),
             ("/\\evil.example", "/"),
             ("https://evil.example", "/"),
+            ("/\t/evil.example", "/"),
+            ("/ /evil.example", "/"),
             ("", "/"),
             ("/a\r\nSet-Cookie: x", "/"),
         ] {

@@ -61,7 +61,7 @@ fn every_command_of_the_readme_works() {
 fn the_makefile_has_what_the_readme_names() {
     let read = |name: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap();
     let (readme, makefile) = (readme(), read("Makefile"));
-    for target in ["demo", "test", "lint", "bench"] {
+    for target in ["demo", "test", "test-browser", "lint", "bench"] {
         assert!(
             readme.contains(&format!("make {target}")) && makefile.contains(&format!("\n{target}:")),
             "{target}"
