@@ -1,16 +1,13 @@
 //! `oort gaps`: hour by hour, what came, what Okta has, and what was fetched.
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::cli::output::Format;
 use crate::cli::target::{Target, WallClock};
 use crate::cli::task::TenantArgs;
 use crate::cli::{Exit, Global, Outcome, output};
-use crate::model::ledger::{Hour, HourState, Outage};
 use crate::ports::Clock as _;
-use crate::runtime::{ledger, stream};
+use crate::runtime::ledger;
 
 /// Show hour by hour how many events came, how many Okta's System Log has, and how many were fetched.
 ///
@@ -29,41 +26,11 @@ pub struct Gaps {
     format: Format,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
-    hours: Vec<Line>,
-    outages: Vec<Outage>,
-}
-
-#[derive(Debug, Serialize)]
-struct Line {
-    hour: Hour,
-    #[serde(flatten)]
-    state: HourState,
-    missing: Option<u64>,
-}
-
 impl Gaps {
     pub async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
-        let now = WallClock.now();
-        let from = now
-            .checked_sub(SignedDuration::from_hours(i64::from(self.hours)))
-            .unwrap_or(Timestamp::MIN);
-        let known = ledger::state(&*target.objects).await?.hours;
-        let all = std::iter::successors(Some(Hour::of(from)), |hour| Some(hour.next()));
-        let lines = all.take_while(|hour| hour.start() < now).map(|hour| {
-            let state = known.get(&hour).copied().unwrap_or_default();
-            Line {
-                hour,
-                state,
-                missing: state.missing(),
-            }
-        });
-        let shown = Shown {
-            hours: lines.filter(|line| !self.has_gaps_only || line.is_gap()).collect(),
-            outages: stream::outages(&*target.objects).await?,
-        };
+        let mut shown = ledger::gaps(&*target.objects, WallClock.now(), self.hours).await?;
+        shown.hours.retain(|line| !self.has_gaps_only || line.is_gap());
         match self.format {
             Format::Json => output::json(&shown),
             Format::Table => print(&shown),
@@ -72,15 +39,9 @@ impl Gaps {
     }
 }
 
-impl Line {
-    fn is_gap(&self) -> bool {
-        self.state.filled > 0 || self.missing.is_some_and(|missing| missing > 0)
-    }
-}
-
-fn print(shown: &Shown) {
+fn print(shown: &ledger::Gaps) {
     let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
-    let row = |line: &Line| {
+    let row = |line: &ledger::GapHour| {
         vec![
             format!("{}:00Z", line.hour),
             line.state.received.to_string(),

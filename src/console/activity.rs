@@ -33,6 +33,8 @@ fn filter(visit: &Visit) -> Result<Filter, Problem> {
         outcome: visit.asked("outcome").trim().to_owned(),
         ip: visit.asked("ip").trim().to_owned(),
         application: visit.asked("application").trim().to_owned(),
+        // A page opens them one by one.
+        has_events: visit.is_api,
     })
 }
 

@@ -61,6 +61,8 @@ pub struct Sight {
     /// `None` where it could not be counted.
     #[schemars(with = "Option<QueueCounts>")]
     pub queue: Option<QueueDepth>,
+    /// For how long the oldest message has waited; `None` where none waits or nobody knows.
+    pub oldest_seconds: Option<u64>,
     /// When the newest event was published that the stream has brought.
     pub last_event: Option<Timestamp>,
 }

@@ -73,6 +73,16 @@ where
     }
 }
 
+/// A file of rows that are all here.
+pub fn whole<T: Serialize + Send + 'static>(
+    name: &str,
+    format: Format,
+    columns: &[&'static str],
+    rows: Vec<T>,
+) -> Answer {
+    download(name, format, columns.to_vec(), futures::stream::iter([Ok(rows)]))
+}
+
 fn broken(error: Box<dyn std::error::Error + Send + Sync>) -> Error {
     Error::caused(Kind::Invalid, "write a row of a file", error)
 }

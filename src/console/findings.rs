@@ -1,5 +1,8 @@
 //! Findings: the list, one of them with its evidence, and what a reader says of it.
 
+use std::sync::Arc;
+
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
@@ -20,6 +23,8 @@ use crate::runtime::findings as stored;
 
 const SHOWN: usize = 50;
 const MOST: usize = 500;
+/// Objects that are read at once.
+const AT_ONCE: usize = 32;
 const STATUSES: [Status; 4] = [Status::New, Status::Notified, Status::Muted, Status::Closed];
 const SEVERITIES: [Severity; 5] = [
     Severity::Informational,
@@ -34,9 +39,9 @@ const MOST_REASON: usize = 1_000;
 
 /// Findings that were asked for.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Page {
+pub struct Page<T> {
     /// Newest first.
-    pub findings: Vec<Known>,
+    pub findings: Vec<T>,
     /// For `after`, to get those that follow; `None` on the last page.
     pub next: Option<String>,
 }
@@ -101,7 +106,7 @@ impl Wanted {
             })
     }
 
-    fn page(&self, index: &Index, now: Timestamp, limit: usize) -> Page {
+    fn page(&self, index: &Index, now: Timestamp, limit: usize) -> Page<Known> {
         let is_after = |known: &&Known| {
             self.after
                 .as_ref()
@@ -155,8 +160,22 @@ pub fn row(tenant: &str, known: &Known, now: Timestamp) -> Value {
 pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
         let (now, limit) = (visit.console.now(), visit.number("limit", SHOWN, MOST)?);
-        let index = visit.desk()?.findings(now).await?;
-        Answer::json(&Wanted::of(&visit)?.page(&index, now, limit))
+        let desk = visit.desk()?;
+        let page = Wanted::of(&visit)?.page(&*desk.findings(now).await?, now, limit);
+        let objects = Arc::clone(&desk.objects);
+        let read = page.findings.into_iter().map(|known| {
+            let objects = Arc::clone(&objects);
+            async move { stored::at(&*objects, &known.key).await }
+        });
+        let mut read = futures::stream::iter(read).buffered(AT_ONCE);
+        let mut findings: Vec<Finding> = Vec::new();
+        while let Some(finding) = read.next().await {
+            findings.extend(finding?);
+        }
+        Answer::json(&Page {
+            findings,
+            next: page.next,
+        })
     })
 }
 
@@ -224,8 +243,7 @@ async fn download(visit: Visit, format: Format) -> Outcome {
     let index = visit.desk()?.findings(now).await?;
     let all = Wanted::of(&visit)?.page(&index, now, usize::MAX - 1).findings;
     let name = format!("{}-findings", visit.desk()?.tenant);
-    let pages = futures::stream::iter([Ok(all)]);
-    Ok(export::download(&name, format, COLUMNS.to_vec(), pages))
+    Ok(export::whole(&name, format, &COLUMNS, all))
 }
 
 /// The finding that the address names, as it is stored.

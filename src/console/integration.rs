@@ -3,104 +3,87 @@
 use std::collections::BTreeMap;
 
 use futures::future::BoxFuture;
-use jiff::{SignedDuration, Timestamp};
-use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::json;
 
+use crate::console::export::{self, Format};
 use crate::console::problem::Problem;
 use crate::console::view;
 use crate::console::visit::{Answer, Outcome, Visit};
-use crate::model::ledger::{Hour, HourState, Outage};
+use crate::model::ledger::HourState;
 use crate::model::prerequisite::Line;
-use crate::runtime::{ledger, stream};
+use crate::runtime::ledger::{self, GapHour, Gaps};
 
-const HOURS: usize = 7 * 24;
+/// Whole days that are shown before the one that goes on.
+const DAYS: u32 = 6;
+const MOST_HOURS: usize = 100 * 24;
 
-/// What came, hour by hour, and what Okta has of it.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Gaps {
-    pub hours: Vec<GapHour>,
-    pub outages: Vec<Outage>,
+async fn gaps(visit: &Visit, hours: u32) -> Result<Gaps, Problem> {
+    Ok(ledger::gaps(&*visit.desk()?.objects, visit.console.now(), hours).await?)
 }
 
-/// One hour.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct GapHour {
-    #[schemars(with = "String")]
-    pub hour: Hour,
-    #[serde(flatten)]
-    pub state: HourState,
-    /// Events that Okta has and that are not here; `None` before it was asked.
-    pub missing: Option<u64>,
-}
-
-async fn gaps(visit: &Visit, hours: usize) -> Result<Gaps, Problem> {
-    let desk = visit.desk()?;
-    let now = visit.console.now();
-    let known = ledger::state(&*desk.objects).await?.hours;
-    Ok(Gaps {
-        hours: last_hours(&known, now, hours),
-        outages: stream::outages(&*desk.objects).await?,
-    })
-}
-
-/// The last hours, oldest first; the one that goes on is the last.
-fn last_hours(known: &BTreeMap<Hour, HourState>, now: Timestamp, hours: usize) -> Vec<GapHour> {
-    let back = SignedDuration::from_hours(i64::try_from(hours.saturating_sub(1)).unwrap_or(0));
-    let first = Hour::of(now.saturating_sub(back).unwrap_or(now));
-    let all = std::iter::successors(Some(first), |hour| Some(hour.next()));
-    all.take_while(|hour| hour.start() <= now)
-        .map(|hour| {
-            let state = known.get(&hour).copied().unwrap_or_default();
-            GapHour {
-                hour,
-                state,
-                missing: state.missing(),
-            }
-        })
-        .collect()
-}
-
-impl GapHour {
-    fn tone(&self) -> &'static str {
-        match (self.missing, self.state.filled, self.state.received) {
-            (Some(missing), ..) if missing > 0 => "bad",
-            (_, filled, _) if filled > 0 => "warn",
-            (None, _, 0) => "idle",
-            _ => "good",
-        }
+/// How an hour is shown.
+fn tone(hour: &GapHour) -> &'static str {
+    match (hour.missing, hour.state.filled, hour.state.received) {
+        (Some(missing), ..) if missing > 0 => "bad",
+        (_, filled, _) if filled > 0 => "warn",
+        (None, ..) => "idle",
+        _ => "good",
     }
+}
 
-    fn label(&self) -> String {
-        let HourState {
-            received,
-            filled,
-            expected,
-            ..
-        } = self.state;
-        let compared = match (expected, self.missing) {
-            (Some(expected), Some(0)) => format!("Okta has {expected}, none missing"),
-            (Some(expected), missing) => format!("Okta has {expected}, {} missing", missing.unwrap_or(0)),
-            (None, _) => "not compared yet".to_owned(),
-        };
-        let fetched = if filled > 0 {
-            format!(", {filled} fetched later")
-        } else {
-            String::new()
-        };
-        format!(
-            "{}:00 UTC: {received} came{fetched}; {compared}",
-            self.hour.to_string().replace('T', " ")
-        )
-    }
+fn label(hour: &GapHour) -> String {
+    let HourState {
+        received,
+        filled,
+        expected,
+        ..
+    } = hour.state;
+    let compared = match (expected, hour.missing) {
+        (Some(expected), Some(0)) => format!("Okta has {expected}, none missing"),
+        (Some(expected), missing) => format!("Okta has {expected}, {} missing", missing.unwrap_or(0)),
+        (None, _) => "not compared yet".to_owned(),
+    };
+    let fetched = if filled > 0 {
+        format!(", {filled} fetched later")
+    } else {
+        String::new()
+    };
+    let start = hour.hour.start().strftime("%Y-%m-%d %H:%M UTC");
+    format!("{start}: {received} came{fetched}; {compared}")
+}
+
+/// From the beginning of the first day that is shown (UTC) to now.
+fn hours_shown(visit: &Visit) -> u32 {
+    let of_today = visit.console.now().as_second().rem_euclid(86_400) / 3_600;
+    DAYS * 24 + u32::try_from(of_today).unwrap_or(0) + 1
+}
+
+fn hours_asked(visit: &Visit) -> Result<u32, Problem> {
+    let hours = visit.number("hours", 48, MOST_HOURS)?;
+    Ok(u32::try_from(hours).unwrap_or(u32::MAX))
+}
+
+pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::Csv))
+}
+
+pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::JsonLines))
+}
+
+async fn download(visit: Visit, format: Format) -> Outcome {
+    let columns = ["hour", "received", "expected", "filled", "missing", "checked"];
+    let hours = gaps(&visit, hours_shown(&visit)).await?.hours;
+    Ok(export::whole(
+        &format!("{}-gaps", visit.desk()?.tenant),
+        format,
+        &columns,
+        hours,
+    ))
 }
 
 pub fn api_gaps(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move {
-        let hours = visit.number("hours", 48, 100 * 24)?;
-        Answer::json(&gaps(&visit, hours).await?)
-    })
+    Box::pin(async move { Answer::json(&gaps(&visit, hours_asked(&visit)?).await?) })
 }
 
 pub fn api_integration(visit: Visit) -> BoxFuture<'static, Outcome> {
@@ -125,7 +108,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
         let desk = visit.desk()?;
         let now = visit.console.now();
-        let (seen, gaps) = futures::join!(desk.seen(now), gaps(&visit, HOURS));
+        let (seen, gaps) = futures::join!(desk.seen(now), gaps(&visit, hours_shown(&visit)));
         let (seen, gaps) = (seen?, gaps?);
         let own = &desk.integration;
         let copies = [
@@ -135,7 +118,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
             ("AWS region", &own.region),
         ];
         let copies = copies.map(|(label, value)| json!({ "label": label, "value": value }));
-        let hour = |hour: &GapHour| json!({ "tone": hour.tone(), "label": hour.label() });
+        let hour = |hour: &GapHour| json!({ "tone": tone(hour), "label": label(hour) });
         let mut days: BTreeMap<String, Vec<_>> = BTreeMap::new();
         for one in &gaps.hours {
             let day = one.hour.start().strftime("%Y-%m-%d").to_string();
@@ -152,10 +135,11 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
                 "stack": seen.sight.stack,
                 "checks_href": format!("{}/checks", view::integration_href(&own.id)),
             }),
+            "downloads": json!({
+                "csv": format!("{}/gaps.csv", view::integration_href(&own.id)),
+                "jsonl": format!("{}/gaps.jsonl", view::integration_href(&own.id)),
+            }),
             "steps": desk.steps,
-            "strip": gaps.hours.iter().map(|one| json!({
-                "hour": one.hour.start(), "tone": one.tone(), "label": one.label(),
-            })).collect::<Vec<_>>(),
             "days": days.into_iter().map(|(day, hours)| json!({ "day": day, "hours": hours })).collect::<Vec<_>>(),
             "totals": json!({
                 "received": sum(|state| state.received),

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::console::desk::{Desk, Seen, Tone};
+use crate::console::export::{self, Format};
 use crate::console::problem::whole;
 use crate::console::view;
 use crate::console::visit::{Answer, Outcome, Visit};
@@ -129,6 +130,19 @@ pub fn api(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move { Answer::json(&lines(&visit).await) })
 }
 
+pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::Csv))
+}
+
+pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::JsonLines))
+}
+
+async fn download(visit: Visit, format: Format) -> Outcome {
+    let columns = ["tenant", "state", "why", "open", "gravest", "integration", "seen"];
+    Ok(export::whole("tenants", format, &columns, lines(&visit).await))
+}
+
 pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
         let row = |line: Line| {
@@ -148,6 +162,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
                 "queue": json!({
                     "waiting": depth.map_or(0, |depth| depth.visible + depth.in_flight),
                     "dead": depth.map_or(0, |depth| depth.dead),
+                    "oldest_minutes": sight.and_then(|sight| sight.oldest_seconds).map(|seconds| seconds / 60),
                     "tone": if depth.is_some_and(|depth| depth.dead > 0) { "bad" } else { "idle" },
                 }),
                 "last_event": sight.and_then(|sight| sight.last_event),
@@ -160,11 +175,12 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
             })
         };
         let rows: Vec<_> = lines(&visit).await.into_iter().map(row).collect();
+        let downloads = json!({ "csv": "/tenants.csv", "jsonl": "/tenants.jsonl" });
         view::page(
             &visit,
             ("overview", "Overview"),
             "overview.html",
-            &json!({ "rows": rows }),
+            &json!({ "rows": rows, "downloads": downloads }),
         )
     })
 }
@@ -185,6 +201,7 @@ mod tests {
                     dead,
                     ..QueueDepth::default()
                 }),
+                oldest_seconds: None,
                 last_event: last_event.map(|at| at.parse().unwrap()),
             },
             detected: None,

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::console::export::{self, Format};
 use crate::console::index::{Index, Known, Risk};
 use crate::console::problem::Problem;
 use crate::console::visit::{Answer, Outcome, Visit};
@@ -41,7 +42,7 @@ pub struct Search {
 }
 
 /// Those whose name, login or ID holds every word, the riskiest first.
-fn search(people: &People, index: &Index, wanted: &str, now: Timestamp) -> Search {
+fn search(people: &People, index: &Index, wanted: &str, now: Timestamp, most: usize) -> Search {
     let risks = index.risks(now);
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
     let is_found = |person: &Person| {
@@ -75,8 +76,8 @@ fn search(people: &People, index: &Index, wanted: &str, now: Timestamp) -> Searc
         let key = |found: &Found| (found.risk.level, found.risk.gravest, found.risk.open);
         key(b).cmp(&key(a)).then_with(|| a.person.login.cmp(&b.person.login))
     });
-    let has_more = users.len() > SHOWN;
-    users.truncate(SHOWN);
+    let has_more = users.len() > most;
+    users.truncate(most);
     Search {
         users,
         has_more,
@@ -84,19 +85,49 @@ fn search(people: &People, index: &Index, wanted: &str, now: Timestamp) -> Searc
     }
 }
 
-async fn searched(visit: &Visit) -> Result<Search, Problem> {
+async fn searched(visit: &Visit, most: usize) -> Result<Search, Problem> {
     let (desk, now) = (visit.desk()?, visit.console.now());
     let (people, index) = futures::try_join!(desk.people(now), desk.findings(now))?;
-    Ok(search(&people, &index, visit.asked("q"), now))
+    Ok(search(&people, &index, visit.asked("q"), now, most))
 }
 
 pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { Answer::json(&searched(&visit).await?) })
+    Box::pin(async move { Answer::json(&searched(&visit, SHOWN).await?) })
+}
+
+pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::Csv))
+}
+
+pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::JsonLines))
+}
+
+/// Everybody whom the search finds.
+async fn download(visit: Visit, format: Format) -> Outcome {
+    let columns = [
+        "login",
+        "name",
+        "status",
+        "department",
+        "title",
+        "manager",
+        "devices",
+        "risk",
+        "id",
+    ];
+    let users = searched(&visit, usize::MAX).await?.users;
+    Ok(export::whole(
+        &format!("{}-users", visit.desk()?.tenant),
+        format,
+        &columns,
+        users,
+    ))
 }
 
 pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let found = searched(&visit).await?;
+        let found = searched(&visit, SHOWN).await?;
         let tenant = visit.desk()?.tenant.to_string();
         let row = |found: &Found| {
             let person = &found.person;
@@ -120,6 +151,9 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
         let q = visit.asked("q");
         let direct = (!q.trim().is_empty() && people.is_empty()).then(|| user_href(&tenant, q.trim()));
         let list = json!({ "people": people, "q": q, "more": found.has_more, "note": note, "direct": direct });
+        let href = view::href(&tenant, "users");
+        let download = |ending| view::with_query(&format!("{href}.{ending}"), &[("q", q)]);
+        let downloads = json!({ "csv": download("csv"), "jsonl": download("jsonl") });
         if visit.wants_part() {
             return view::page(&visit, ("users", "Users"), "_people.html", &list);
         }
@@ -127,7 +161,7 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
             &visit,
             ("users", "Users"),
             "users.html",
-            &json!({ "list": list, "q": q }),
+            &json!({ "list": list, "q": q, "downloads": downloads }),
         )
     })
 }

@@ -6,7 +6,6 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::console::desk::Integration;
 use crate::console::findings::Page as FindingsPage;
-use crate::console::integration::Gaps;
 use crate::console::job::Job;
 use crate::console::people::{Found, Search};
 use crate::console::problem::Problem;
@@ -21,6 +20,7 @@ use crate::lake::page::ActivityPage;
 use crate::model::activity::ActivityRow;
 use crate::model::finding::Finding;
 use crate::model::prerequisite;
+use crate::runtime::ledger::Gaps;
 
 /// What a reader must be to be let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +178,8 @@ const FINDINGS: &[Field] = &[
 /// Every route.
 pub static ROUTES: &[Route] = &[
     get("/", SignedIn, overview::page),
+    get("/tenants.csv", SignedIn, overview::csv),
+    get("/tenants.jsonl", SignedIn, overview::jsonl),
     get("/healthz", Nobody, assets::health),
     get("/assets/{file}", Nobody, assets::asset),
     get("/signin", Nobody, sign_in::page),
@@ -186,7 +188,11 @@ pub static ROUTES: &[Route] = &[
     post("/signout", SignedIn, sign_in::out),
     get("/integrations/{integration}", VIEW, integration::page),
     get("/integrations/{integration}/checks", VIEW, integration::checks),
+    get("/integrations/{integration}/gaps.csv", VIEW, integration::csv),
+    get("/integrations/{integration}/gaps.jsonl", VIEW, integration::jsonl),
     get("/tenants/{tenant}/users", VIEW, people::list),
+    get("/tenants/{tenant}/users.csv", VIEW, people::csv),
+    get("/tenants/{tenant}/users.jsonl", VIEW, people::jsonl),
     get("/tenants/{tenant}/users/{user}", VIEW, people::page),
     get("/tenants/{tenant}/users/{user}/account", VIEW, people::account),
     get("/tenants/{tenant}/users/{user}/activity.csv", VIEW, activity::csv),
@@ -206,6 +212,8 @@ pub static ROUTES: &[Route] = &[
     post("/tenants/{tenant}/findings/{finding}/close", ACT, findings::close),
     post("/tenants/{tenant}/findings/{finding}/reopen", ACT, findings::reopen),
     get("/tenants/{tenant}/rules", VIEW, rules::list),
+    get("/tenants/{tenant}/rules.csv", VIEW, rules::csv),
+    get("/tenants/{tenant}/rules.jsonl", VIEW, rules::jsonl),
     get("/tenants/{tenant}/rules/{rule}", VIEW, rules::page),
     get("/tenants/{tenant}/runs", VIEW, runs::list),
     get("/tenants/{tenant}/runs.csv", VIEW, runs::csv),
@@ -290,7 +298,7 @@ pub static ROUTES: &[Route] = &[
     get("/api/v1/tenants/{tenant}/findings", VIEW, findings::api_list).told(
         ("listFindings", "Findings, newest first"),
         FINDINGS,
-        of::<FindingsPage>,
+        of::<FindingsPage<Finding>>,
     ),
     get(
         "/api/v1/tenants/{tenant}/findings/{finding}",

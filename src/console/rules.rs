@@ -6,21 +6,22 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
+use crate::console::export::{self, Format};
 use crate::console::index::Index;
 use crate::console::problem::Problem;
 use crate::console::rulebook::{Entry, Example};
 use crate::console::view;
 use crate::console::visit::{Answer, Outcome, Visit};
-use crate::model::finding::Severity;
+use crate::runtime::detect::About;
 
 /// A rule in a list.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Line {
-    pub id: String,
-    pub title: String,
-    pub severity: Severity,
+    #[serde(flatten)]
+    pub about: About,
     /// `event`, `correlation` or `habit`.
     pub kind: &'static str,
+    /// MITRE ATT&CK techniques, as in `T1078.004`.
     pub techniques: Vec<String>,
     /// Of whose findings somebody is told: `always`, `never`, or as the tenant's file says.
     pub told: String,
@@ -34,11 +35,6 @@ pub struct Line {
 pub struct Whole {
     #[serde(flatten)]
     pub line: Line,
-    pub description: String,
-    pub false_positives: Vec<String>,
-    pub response: Vec<String>,
-    pub references: Vec<String>,
-    pub file: String,
     /// The whole file.
     pub source: String,
     pub examples: Vec<Example>,
@@ -47,9 +43,7 @@ pub struct Whole {
 fn line(entry: &Entry, index: &Index, now: Timestamp) -> Line {
     let fired = index.fired(now).get(entry.about.id.as_str()).copied();
     Line {
-        id: entry.about.id.clone(),
-        title: entry.about.title.clone(),
-        severity: entry.about.severity,
+        about: entry.about.clone(),
         kind: entry.kind(),
         techniques: entry.about.techniques().into_iter().collect(),
         told: entry.told.clone(),
@@ -72,8 +66,8 @@ async fn lines(visit: &Visit) -> Result<Vec<Line>, Problem> {
     lines.sort_by(|a, b| {
         b.fired
             .cmp(&a.fired)
-            .then(b.severity.cmp(&a.severity))
-            .then_with(|| a.title.cmp(&b.title))
+            .then(b.about.severity.cmp(&a.about.severity))
+            .then_with(|| a.about.title.cmp(&b.about.title))
     });
     Ok(lines)
 }
@@ -85,17 +79,40 @@ async fn whole(visit: &Visit) -> Result<Whole, Problem> {
         .find(visit.param("rule"))
         .ok_or_else(|| Problem::not_found("rule"))?;
     let index = desk.findings(now).await?;
-    let about = &entry.about;
     Ok(Whole {
         line: line(entry, &index, now),
-        description: about.description.clone(),
-        false_positives: about.false_positives.clone(),
-        response: about.response.clone(),
-        references: about.references.clone(),
-        file: about.path.clone(),
         source: entry.source.clone(),
         examples: entry.examples.clone(),
     })
+}
+
+pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::Csv))
+}
+
+pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(download(visit, Format::JsonLines))
+}
+
+async fn download(visit: Visit, format: Format) -> Outcome {
+    let columns = [
+        "title",
+        "severity",
+        "kind",
+        "techniques",
+        "told",
+        "fired",
+        "last_fired",
+        "path",
+        "id",
+    ];
+    let rules = lines(&visit).await?;
+    Ok(export::whole(
+        &format!("{}-rules", visit.desk()?.tenant),
+        format,
+        &columns,
+        rules,
+    ))
 }
 
 pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
@@ -110,14 +127,17 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
         let tenant = visit.desk()?.tenant.to_string();
         let row = |line: Line| {
-            let href = view::href(&tenant, &format!("rules/{}", view::encoded(&line.id)));
+            let href = view::href(&tenant, &format!("rules/{}", view::encoded(&line.about.id)));
             json!({
-                "href": href, "id": line.id, "title": line.title, "severity": line.severity, "kind": line.kind,
+                "href": href, "id": line.about.id, "title": line.about.title, "severity": line.about.severity, "kind": line.kind,
                 "techniques": line.techniques, "fired": line.fired, "told": line.told,
             })
         };
         let rules: Vec<_> = lines(&visit).await?.into_iter().map(row).collect();
-        let content = json!({ "rules": rules, "q": visit.asked("q") });
+        let href = view::href(&tenant, "rules");
+        let download = |ending| view::with_query(&format!("{href}.{ending}"), &[("q", visit.asked("q"))]);
+        let downloads = json!({ "csv": download("csv"), "jsonl": download("jsonl") });
+        let content = json!({ "rules": rules, "q": visit.asked("q"), "downloads": downloads });
         view::page(&visit, ("rules", "Rules"), "rules.html", &content)
     })
 }
@@ -140,22 +160,22 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
         };
         let content = json!({
             "rule": json!({
-                "id": line.id,
-                "title": line.title,
-                "severity": line.severity,
+                "id": line.about.id,
+                "title": line.about.title,
+                "severity": line.about.severity,
                 "kind": line.kind,
-                "description": whole.description,
+                "description": line.about.description,
                 "techniques": line.techniques.iter().map(technique).collect::<Vec<_>>(),
-                "false_positives": whole.false_positives,
-                "response": whole.response,
+                "false_positives": line.about.false_positives,
+                "response": line.about.response,
                 "source": whole.source,
-                "file": whole.file,
+                "file": line.about.path,
                 "fired": line.fired,
                 "last_fired": line.last_fired,
             }),
             "tests": whole.examples.iter().enumerate().map(test).collect::<Vec<_>>(),
-            "findings_href": view::with_query(&view::href(&tenant, "findings"), &[("rule", &line.id)]),
+            "findings_href": view::with_query(&view::href(&tenant, "findings"), &[("rule", &line.about.id)]),
         });
-        view::page(&visit, ("rules", &line.title), "rule.html", &content)
+        view::page(&visit, ("rules", &line.about.title), "rule.html", &content)
     })
 }

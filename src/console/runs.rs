@@ -97,10 +97,5 @@ async fn download(visit: Visit, format: Format) -> Outcome {
     let page = page_of(&visit, MOST).await?;
     let name = format!("{}-runs", visit.desk()?.tenant);
     let columns = ["began", "ended", "role", "state", "counts", "error", "id"];
-    Ok(export::download(
-        &name,
-        format,
-        columns.to_vec(),
-        futures::stream::iter([Ok(page.runs)]),
-    ))
+    Ok(export::whole(&name, format, &columns, page.runs))
 }

@@ -43,6 +43,8 @@ pub struct Filter {
     pub outcome: String,
     pub ip: String,
     pub application: String,
+    /// Whether the events themselves are read, which are most of the bytes.
+    pub has_events: bool,
 }
 
 /// Where a page ended: the row that was shown last, and how long a window was right. A text that goes into an address.
@@ -58,7 +60,7 @@ pub struct Cursor {
 #[derive(Debug, Clone, Default, Serialize)]
 #[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct ActivityPage {
-    /// Newest first; their `event` is `null`.
+    /// Newest first; their `event` is `null` where the events were not asked for.
     pub rows: Vec<ActivityRow>,
     /// Where the next page begins; `None` on the last.
     #[cfg_attr(feature = "deploy", schemars(with = "Option<String>"))]
@@ -130,7 +132,7 @@ pub async fn page(
         let from = to.checked_sub(window).unwrap_or(end).max(end);
         // One more than is shown tells whether there is another page.
         let missing = limit + 1 - found.len();
-        let (rows, seen) = read(&table, &wanted, (from, to), after, missing).await?;
+        let (rows, seen) = read(&table, (&wanted, filter.has_events), (from, to), after, missing).await?;
         found.extend(rows);
         window = match seen {
             seen if seen > PAGES_A_WINDOW * limit => (window / STEP).max(LEAST_WINDOW),
@@ -204,7 +206,7 @@ fn wanted(user: &str, filter: &Filter) -> Predicate {
 /// The newest rows of a window, newest first, at most so many; and how many the window has.
 async fn read(
     table: &Table,
-    wanted: &Predicate,
+    (wanted, has_events): (&Predicate, bool),
     (from, to): (Timestamp, Timestamp),
     after: Option<&Cursor>,
     most: usize,
@@ -222,11 +224,14 @@ async fn read(
         .and(reference.greater_than_or_equal_to(lower))
         .and(end.less_than(upper));
     let schema = table.metadata().current_schema();
-    let columns = KEY_COLUMNS.into_iter().chain(COLUMNS);
+    let columns = KEY_COLUMNS
+        .into_iter()
+        .chain(COLUMNS)
+        .chain(has_events.then_some(EVENT_COLUMN));
     let scan = table
         .scan()
         // A table that an older build wrote may lack some.
-        .select(columns.filter(|name| schema.field_by_name(name).is_some() && *name != EVENT_COLUMN))
+        .select(columns.filter(|name| schema.field_by_name(name).is_some()))
         .with_filter(within)
         .with_batch_size(Some(BATCH_ROWS))
         .with_row_group_filtering_enabled(true)

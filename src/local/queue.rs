@@ -254,6 +254,19 @@ impl DeadLetters for LocalQueue {
     }
 }
 
+impl LocalQueue {
+    /// For how long the oldest message has waited that can be received; `None` when there is none.
+    pub async fn oldest(&self) -> Result<Option<Duration>> {
+        let now = self.now();
+        let since: Option<i64> = sqlx::query_scalar("SELECT min(visible_at) FROM run WHERE visible_at <= ?1")
+            .bind(now)
+            .fetch_one(&self.pool)
+            .await
+            .map_err(sqlite::failed(format!("look for the oldest message of {}", self.name)))?;
+        Ok(since.map(|since| Duration::from_millis((now - since).unsigned_abs())))
+    }
+}
+
 #[async_trait]
 impl Queue for LocalQueue {
     async fn receive(&self, max: usize) -> Result<Vec<Message>> {

@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::lake::objects::{decode, encode};
 use crate::lake::segment;
 use crate::model::event::{Arrival, Head, detail};
-use crate::model::ledger::{EventId, Hour, HourState, Received};
+use crate::model::ledger::{EventId, Hour, HourState, Outage, Received};
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
+use crate::runtime::stream;
 
 const KEY: &str = "ledger/state.json";
 const HOURS: &str = "ledger/hours/";
@@ -33,6 +34,54 @@ pub struct State {
     pub began: Option<Timestamp>,
     #[serde(default)]
     pub hours: BTreeMap<Hour, HourState>,
+}
+
+/// What came, hour by hour, and what Okta has of it.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
+pub struct Gaps {
+    /// Oldest first.
+    pub hours: Vec<GapHour>,
+    pub outages: Vec<Outage>,
+}
+
+/// One hour.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
+pub struct GapHour {
+    #[cfg_attr(feature = "deploy", schemars(with = "String"))]
+    pub hour: Hour,
+    #[serde(flatten)]
+    pub state: HourState,
+    /// Events that Okta has and that are not here; `None` before it was asked.
+    pub missing: Option<u64>,
+}
+
+impl GapHour {
+    /// Whether something was missing, or still is.
+    pub fn is_gap(&self) -> bool {
+        self.state.filled > 0 || self.missing.is_some_and(|missing| missing > 0)
+    }
+}
+
+/// The last hours, so many with the one that goes on, and every outage that is known.
+pub async fn gaps(objects: &dyn Objects, now: Timestamp, hours: u32) -> Result<Gaps> {
+    let known = state(objects).await?.hours;
+    let back = SignedDuration::from_hours(i64::from(hours.saturating_sub(1)));
+    let first = Hour::of(now.checked_sub(back).unwrap_or(Timestamp::MIN));
+    let all = std::iter::successors(Some(first), |hour| Some(hour.next()));
+    let hours = all.take_while(|hour| hour.start() <= now).map(|hour| {
+        let state = known.get(&hour).copied().unwrap_or_default();
+        GapHour {
+            hour,
+            missing: state.missing(),
+            state,
+        }
+    });
+    Ok(Gaps {
+        hours: hours.collect(),
+        outages: stream::outages(objects).await?,
+    })
 }
 
 /// The ledger, as one run at a time writes it.

@@ -208,6 +208,8 @@ export async function look(page, name, address, isReady = '#main') {
       await check(page, `${name} ${width} ${colorScheme}`);
     }
     await page.evaluate(() => document.querySelectorAll('details').forEach((one) => (one.open = true)));
+    const row = page.locator('[data-event]').first();
+    if (await row.count()) await row.press('Enter').then(() => page.waitForSelector('.raw .event'));
     for (const colorScheme of ['dark', 'light']) {
       await page.emulateMedia({ colorScheme });
       await check(page, `${name} ${width} ${colorScheme}, opened`);

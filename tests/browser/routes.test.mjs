@@ -195,6 +195,16 @@ test('every answer has the headers that protect it', async () => {
   });
 });
 
+test('whoever acts too fast is told to wait', async () => {
+  const reopen = `/api/v1/tenants/acme/findings/${ids.finding}/reopen`;
+  const answers = [];
+  for (let turn = 0; turn < 25; turn += 1) {
+    answers.push((await analyst.post(reopen, 'reason=again', { 'x-csrf-token': tokens.analyst })).status);
+  }
+  assert.deepEqual([...new Set(answers)].sort(), [200, 429]);
+  assert.equal((await analyst.ask('/')).status, 200, 'who looks is not held up');
+});
+
 test('a health check needs nobody', async () => {
   assert.equal((await ask(`${origin}/healthz`)).status, 200);
 });

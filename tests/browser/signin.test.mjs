@@ -93,6 +93,7 @@ test('a viewer sees one tenant, and nothing to press', async () => {
 test('an admin of all sees every tenant', async () => {
   const page = await enter(origin, 'admin');
   assert.deepEqual((await page.locator('#rows th[scope=row]').allTextContents()).sort(), ['acme', 'globex']);
+  await look(page, 'signed-in', `${origin}/tenants/acme/users`);
   assertQuiet(page);
 });
 

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
 import { Reader, assertQuiet, demo, happen, look, openPage, startBrowser, startConsole } from './help.mjs';
 
-let data, origin, reader, page, person, user;
+let data, origin, reader, page, person, user, refreshed, closed;
 
 before(async () => {
   data = await demo();
@@ -87,7 +87,8 @@ test('Refresh User Data by keyboard marks what is new', async () => {
     assert.match(await row.textContent(), /new/);
   }
   await page.waitForFunction(() => /Refresh is done/.test(document.querySelector('#live').textContent));
-  assert.match(page.url(), /new=/);
+  refreshed = page.url();
+  assert.match(refreshed, /new=/);
   const counts = (await shown('#refresh .counts')).match(/\d+/g).map(Number);
   assert.ok(counts[2] >= uuids.length, `${counts}`);
   await page.reload({ waitUntil: 'networkidle' });
@@ -150,7 +151,7 @@ test('a finding is muted, opened again, and closed', async () => {
   const title = await link.textContent();
   await link.click();
   await page.waitForURL(/findings\/\w/);
-  const finding = page.url();
+  closed = page.url();
   assert.equal(await shown('h1'), title);
   assert.ok((await page.locator('section[aria-labelledby=h-evidence] dl.facts dd').count()) > 0);
   assert.equal(JSON.parse(await shown('section[aria-labelledby=h-ids] pre')).eventType.length > 0, true);
@@ -165,7 +166,7 @@ test('a finding is muted, opened again, and closed', async () => {
   await page.goto(`${origin}/tenants/acme/findings?status=muted`);
   assert.equal(await page.locator('#findings tbody tr').count(), 1);
 
-  await page.goto(finding);
+  await page.goto(closed);
   await decide('Reopen', { reason: 'it came back' });
   assert.doesNotMatch(await shown('.kicker'), /muted/);
   await decide('Close', { verdict: 'benign', reason: 'known' });
@@ -239,26 +240,33 @@ test('every page is whole at each width and in light and dark', async () => {
   const tenant = `${origin}/tenants/acme`;
   const { findings } = await reader.json('/api/v1/tenants/acme/findings?status=notified&status=new');
   const { rows } = await reader.json(`/api/v1/tenants/acme/users/${person.id}/activity?limit=1`);
-  const { integration } = (await reader.json('/api/v1/tenants')).find((one) => one.tenant === 'acme');
+  const tenants = await reader.json('/api/v1/tenants');
+  const integrationOf = (id) => tenants.find(({ tenant }) => tenant === id).integration;
   const [rule] = await reader.json('/api/v1/tenants/acme/rules');
   const at = new Date(rows[0].published).getTime() * 1000;
-  const begun = await reader.post(`/tenants/acme/users/${person.id}/refresh`, '', { 'x-csrf-token': await reader.token() });
+  const token = await reader.token();
+  const begun = await reader.post(`/tenants/acme/users/${person.id}/refresh`, '', { 'x-csrf-token': token });
   const pages = {
     overview: [origin],
-    integration: [`${origin}/integrations/${integration}`, '#checks .checks li'],
+    integration: [`${origin}/integrations/${integrationOf('acme')}`, '#checks .checks li'],
     users: [`${tenant}/users`],
     'users-none': [`${tenant}/users?q=nobody-is-called-so`],
     user: [user, '#account [data-say]'],
     'user-unknown': [`${tenant}/users/nobody@example.com`, '#account [data-say]'],
+    'user-refreshed': [refreshed, '#activity tr.new'],
     findings: [`${tenant}/findings`],
+    'finding-closed': [closed],
     finding: [`${tenant}/findings/${findings[0].id}`],
     rules: [`${tenant}/rules`],
     rule: [`${tenant}/rules/${rule.id}`],
     runs: [`${tenant}/runs`],
     refresh: [new URL(begun.headers.location, origin).href, '#refresh:not([data-state=running])'],
-    event: [new URL(await page.goto(user).then(() => page.locator('[data-event]').first().getAttribute('href')), origin).href],
+    event: [`${user}/events/${at}/${rows[0].event_uuid}`],
     error: [`${tenant}/findings/nothing`, '#problem'],
   };
+  // A tenant of which nothing came yet.
+  for (const section of ['users', 'findings', 'runs']) pages[`empty-${section}`] = [`${origin}/tenants/globex/${section}`];
+  pages['empty-integration'] = [`${origin}/integrations/${integrationOf('globex')}`, '#checks .checks li'];
   const wrong = [];
   for (const [name, [address, isReady]] of Object.entries(pages)) {
     await look(page, name, address, isReady).catch((error) => wrong.push(error.message));

@@ -1,5 +1,6 @@
 //! The console over HTTP: nobody sees or does what is not theirs, on any route.
 
+mod doors;
 mod provider;
 mod walk;
 
@@ -40,6 +41,7 @@ impl Outside for Fine {
             stream: Stand::new("ACTIVE", Tone::Good),
             stack: Stand::new("as reviewed", Tone::Good),
             queue: Some(QueueDepth::default()),
+            oldest_seconds: None,
             last_event: NOW.parse().ok(),
         })
     }

@@ -175,12 +175,17 @@ impl Outside for Outlook {
             ),
             None => (Stand::new("unknown", Tone::Warn), Stand::new("unknown", Tone::Warn)),
         };
+        let oldest_seconds = match &row {
+            Some(row) => row.signs.oldest_seconds,
+            None => self.subject.oldest_seconds().await,
+        };
         let of_row = row.as_ref().and_then(|row| row.signs.last_event);
         Ok(Sight {
             source,
             stream,
             stack,
             queue,
+            oldest_seconds,
             last_event: last_event?.max(of_row),
         })
     }

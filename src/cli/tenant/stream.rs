@@ -68,6 +68,14 @@ impl Subject {
         }
     }
 
+    /// For how many seconds the oldest message of a queue on this machine has waited.
+    pub async fn oldest_seconds(&self) -> Option<u64> {
+        match &self.place {
+            Place::Aws(_) => None,
+            Place::Here(embedded) => embedded.local_queue.oldest().await.ok()?.map(|age| age.as_secs()),
+        }
+    }
+
     /// The tenant's org, asked as somebody does who waits for the answer.
     pub fn okta(&self) -> Result<(std::sync::Arc<dyn Okta>, &Org), Failure> {
         let asked = self.target().okta()?;

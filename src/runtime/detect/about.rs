@@ -13,6 +13,7 @@ const RESPONSE: &str = "response";
 
 /// A rule, for whoever decides about it or has to act on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
 pub struct About {
     pub id: String,
     pub title: String,
