@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
 import { Reader, assertQuiet, demo, happen, look, openPage, startBrowser, startConsole } from './help.mjs';
 
-let data, origin, reader, page, person, user, refreshed, closed;
+let data, origin, reader, page, person, user, integration, refreshed, closed;
 
 before(async () => {
   data = await demo();
@@ -15,7 +15,13 @@ before(async () => {
   const { users } = await reader.json('/api/v1/tenants/acme/users');
   person = users.find((one) => one.name && one.login) ?? users.find((one) => one.login);
   user = `${origin}/tenants/acme/users/${person.id}`;
+  integration = await integrationOf('acme');
 });
+
+async function integrationOf(tenant) {
+  const tenants = await reader.json('/api/v1/tenants');
+  return `/integrations/${tenants.find((one) => one.tenant === tenant).integration}`;
+}
 
 const shown = (selector) => page.locator(selector).first().textContent();
 
@@ -123,14 +129,27 @@ test('filters narrow the activity', async () => {
   assertQuiet(page);
 });
 
-test('activity, findings and runs are downloaded', async () => {
-  await page.goto(user);
-  const rows = await downloadBoth('#actions');
-  assert.ok(rows.every((row) => row.user_id === person.id));
-  for (const section of ['findings', 'runs']) {
-    await page.goto(`${origin}/tenants/acme/${section}`);
+test('every table is downloaded', async () => {
+  for (const address of ['/', integration, '/tenants/acme/findings', '/tenants/acme/runs']) {
+    await page.goto(origin + address);
     await downloadBoth('.head .menu');
   }
+  assertQuiet(page);
+});
+
+test('older activity comes when the end is in sight, up to the oldest', async () => {
+  await page.goto(user);
+  const all = await downloadBoth('#actions');
+  assert.ok(all.every((row) => row.user_id === person.id));
+  assert.ok(all.length > 50, 'there is more than a page');
+  const rows = page.locator('#activity tbody tr');
+  while ((await rows.count()) < all.length) {
+    const before = await rows.count();
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.waitForFunction((before) => document.querySelectorAll('#activity tbody tr').length > before, before);
+  }
+  assert.equal(await rows.count(), all.length);
+  assert.match(await shown('#activity .more'), /oldest/);
   assertQuiet(page);
 });
 
@@ -240,15 +259,13 @@ test('every page is whole at each width and in light and dark', async () => {
   const tenant = `${origin}/tenants/acme`;
   const { findings } = await reader.json('/api/v1/tenants/acme/findings?status=notified&status=new');
   const { rows } = await reader.json(`/api/v1/tenants/acme/users/${person.id}/activity?limit=1`);
-  const tenants = await reader.json('/api/v1/tenants');
-  const integrationOf = (id) => tenants.find(({ tenant }) => tenant === id).integration;
   const [rule] = await reader.json('/api/v1/tenants/acme/rules');
   const at = new Date(rows[0].published).getTime() * 1000;
   const token = await reader.token();
   const begun = await reader.post(`/tenants/acme/users/${person.id}/refresh`, '', { 'x-csrf-token': token });
   const pages = {
     overview: [origin],
-    integration: [`${origin}/integrations/${integrationOf('acme')}`, '#checks .checks li'],
+    integration: [origin + integration, '#checks .checks li'],
     users: [`${tenant}/users`],
     'users-none': [`${tenant}/users?q=nobody-is-called-so`],
     user: [user, '#account [data-say]'],
@@ -266,7 +283,7 @@ test('every page is whole at each width and in light and dark', async () => {
   };
   // A tenant of which nothing came yet.
   for (const section of ['users', 'findings', 'runs']) pages[`empty-${section}`] = [`${origin}/tenants/globex/${section}`];
-  pages['empty-integration'] = [`${origin}/integrations/${integrationOf('globex')}`, '#checks .checks li'];
+  pages['empty-integration'] = [origin + (await integrationOf('globex')), '#checks .checks li'];
   const wrong = [];
   for (const [name, [address, isReady]] of Object.entries(pages)) {
     await look(page, name, address, isReady).catch((error) => wrong.push(error.message));

@@ -1,5 +1,6 @@
 //! The console over HTTP: nobody sees or does what is not theirs, on any route.
 
+mod deployed;
 mod doors;
 mod provider;
 mod walk;

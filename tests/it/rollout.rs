@@ -1,7 +1,7 @@
 //! From nothing to nothing on an emulated AWS, through the real binary: plan, apply, update, rollback, prune, destroy, in the
 //! accounts of staging and production beside each other.
 
-use std::process::Output;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -60,18 +60,21 @@ impl Rollout {
 
     /// Runs a command in an account. The plan is kept in the data folder's parent, where each command finds it.
     pub fn run(&self, account: &str, arguments: &[&str]) -> Ended {
-        let output: Output = self
-            .world
-            .command(arguments)
-            .current_dir(self.world.root())
-            .envs(self.emulator.environment(account))
-            .output()
-            .unwrap();
+        let output: Output = self.command(account, arguments).output().unwrap();
         Ended {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// A command that is about to run in an account.
+    pub fn command(&self, account: &str, arguments: &[&str]) -> Command {
+        let mut command = self.world.command(arguments);
+        command
+            .current_dir(self.world.root())
+            .envs(self.emulator.environment(account));
+        command
     }
 
     /// Runs a command that has to end with this exit code.

@@ -9,9 +9,9 @@ use crate::server::Server;
 use crate::world::World;
 
 /// A console that ends with the test.
-struct Started {
+pub struct Started {
     child: Child,
-    said: String,
+    pub said: String,
 }
 
 impl Drop for Started {
@@ -21,14 +21,20 @@ impl Drop for Started {
     }
 }
 
-/// Starts it, and waits until it says where it is.
+/// Starts it on this machine.
 fn start(world: &World, arguments: &[&str]) -> Started {
     let mut command = world.command(&[&["console", "--environment", "local"], arguments].concat());
-    let mut child = command
-        .current_dir(world.root())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    started(
+        command
+            .current_dir(world.root())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    )
+}
+
+/// Waits until a console says where it is.
+pub fn started(mut child: Child) -> Started {
     let mut said = String::new();
     BufReader::new(child.stdout.take().unwrap())
         .read_line(&mut said)
@@ -36,7 +42,7 @@ fn start(world: &World, arguments: &[&str]) -> Started {
     Started { child, said }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
