@@ -7,10 +7,12 @@ A stage's peak memory is the child's own, as the kernel counts it; CPU seconds a
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 
 def stage(name, events, command, stdout=subprocess.PIPE):
@@ -29,6 +31,29 @@ def stage(name, events, command, stdout=subprocess.PIPE):
         flush=True,
     )
     return output
+
+
+def pages(binary, data, user):
+    """What a reader of the console waits for: the first time a page is asked for, and the best of five times after."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    console = subprocess.Popen([binary, *data, "console", "--listen", address], stdout=subprocess.PIPE)
+    try:
+        console.stdout.readline()
+        tenant = f"http://{address}/tenants/acme"
+        for path in [f"http://{address}/", *(f"{tenant}/{page}" for page in ["findings", "users", f"users/{user}", "rules"])]:
+            times = []
+            for _ in range(6):
+                started = time.monotonic()
+                size = len(urllib.request.urlopen(path).read())
+                times.append((time.monotonic() - started) * 1_000)
+            name = path.removeprefix(f"http://{address}")
+            print(f"page {name:<45} {times[0]:>6.0f} ms, then {min(times[1:]):>5.1f} ms {size / 1_000:>6.1f} kB", flush=True)
+    finally:
+        console.terminate()
+        _, _, usage = os.wait4(console.pid, 0)
+        print(f"  {usage.ru_maxrss / 1024:.0f} MiB")
 
 
 def main():
@@ -54,6 +79,7 @@ def main():
         print(f"  {report['added']:,} rows added of {report['rows']:,}")
         stage("compact again", events, [binary, *data, "compact", *tenant])
         stage("activity of one user", events, [binary, *data, "activity", *tenant, *user])
+        pages(binary, data, findings[0]["event"]["actor"]["id"])
 
 
 if __name__ == "__main__":

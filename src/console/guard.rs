@@ -45,7 +45,7 @@ pub async fn answer(console: Arc<Console>, route: &'static Route, request: Reque
         Err(problem) if is_api => as_json(&problem),
         Err(problem) => view::problem(&console, who.as_ref(), &problem),
     };
-    finish(response, tag.as_ref(), route).await
+    finish(response, tag.as_ref(), (route, console.is_secure)).await
 }
 
 async fn let_in(
@@ -54,7 +54,10 @@ async fn let_in(
     mut request: Request,
     who: &mut Option<Visitor>,
 ) -> Result<Response, Problem> {
-    check_way(console, &request)?;
+    // Whoever watches the machines asks by their numbers, and is told nothing.
+    if route.path != "/healthz" {
+        check_way(console, &request)?;
+    }
     let params = params(&mut request).await?;
     let cookies = cookies(request.headers());
     let visitor = console.visitor(&cookies);
@@ -245,7 +248,7 @@ fn as_json(problem: &Problem) -> Response {
 }
 
 /// What every response has; a page that the reader has already is not sent again.
-async fn finish(response: Response, known: Option<&HeaderValue>, route: &Route) -> Response {
+async fn finish(response: Response, known: Option<&HeaderValue>, (route, is_secure): (&Route, bool)) -> Response {
     let is_tagged = route.method == Method::GET
         && response.status() == StatusCode::OK
         && !response.headers().contains_key(header::CONTENT_DISPOSITION);
@@ -274,6 +277,12 @@ async fn finish(response: Response, known: Option<&HeaderValue>, route: &Route) 
         ("vary", "Cookie"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_secure {
+        headers.insert(
+            "strict-transport-security",
+            HeaderValue::from_static("max-age=31536000"),
+        );
     }
     response
 }

@@ -71,6 +71,8 @@ pub struct Console {
     environment: String,
     /// Host and port of the public address.
     host: String,
+    /// Whether readers come over TLS.
+    is_secure: bool,
     proxies: Vec<IpNet>,
     access: Access,
     sessions: Sessions,
@@ -107,6 +109,7 @@ impl Console {
             host: host.trim_end_matches('/').to_ascii_lowercase(),
             proxies: settings.proxies,
             access,
+            is_secure: scheme == "https",
             sessions: Sessions::new(scheme == "https", settings.session_lasts)?,
             csrf: chance::token()?,
             desks,

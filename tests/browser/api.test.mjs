@@ -14,13 +14,15 @@ before(async () => {
 
 // What exists, so that requests reach something.
 async function existing(reader) {
-  const [finding] = (await reader.json('/api/v1/tenants/acme/findings')).findings.filter((one) => one.user_id);
-  const user = `/api/v1/tenants/acme/users/${finding.user_id}`;
+  const [person] = (await reader.json('/api/v1/tenants/acme/users')).users;
+  const [finding] = (await reader.json('/api/v1/tenants/acme/findings')).findings;
+  const user = `/api/v1/tenants/acme/users/${person.id}`;
   const [row] = (await reader.json(`${user}/activity`)).rows;
   const [rule] = await reader.json('/api/v1/tenants/acme/rules');
   const job = JSON.parse((await reader.post(`${user}/refresh`, '', { 'x-csrf-token': await reader.token() })).text);
   const at = new Date(row.published).getTime() * 1000;
-  return { tenant: 'acme', user: finding.user_id, finding: finding.id, rule: rule.id, at, uuid: row.event_uuid, refresh: job.id };
+  const ofUser = { user: person.id, at, uuid: row.event_uuid, refresh: job.id };
+  return { tenant: 'acme', finding: finding.id, rule: rule.id, ...ofUser };
 }
 
 // Each time with a console of its own, for the console takes some actions at once and then one every two seconds.

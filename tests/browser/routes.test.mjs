@@ -30,7 +30,7 @@ before(async () => {
 
   const { users } = await admin.json('/api/v1/tenants/acme/users');
   const { findings } = await admin.json('/api/v1/tenants/acme/findings');
-  const { rows } = await admin.json(`/api/v1/tenants/acme/users/${findings.find((one) => one.user_id).user_id}/activity`);
+  const { rows } = await admin.json(`/api/v1/tenants/acme/users/${users[0].id}/activity`);
   const [rule] = await admin.json('/api/v1/tenants/acme/rules');
   const job = await admin.post(`/api/v1/tenants/acme/users/${users[0].id}/refresh`, '', { 'x-csrf-token': tokens.admin });
   ids = {

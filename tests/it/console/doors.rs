@@ -152,7 +152,7 @@ async fn behind_a_proxy_it_answers_that_proxy_alone() {
             ],
         );
         let request = reqwest::Client::new()
-            .get(format!("http://{listen}/healthz"))
+            .get(format!("http://{listen}/signin"))
             .header("host", "console.example.com");
         let request = match forwarded {
             Some(proto) => request.header("x-forwarded-proto", proto),
