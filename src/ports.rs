@@ -82,6 +82,17 @@ impl Error {
     }
 }
 
+/// An error with its causes, in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// One delivery of a message. The same message may be delivered again until its receipt is acknowledged.
@@ -181,13 +192,7 @@ pub struct Undelivered {
 impl Undelivered {
     /// The error with its causes, in one line.
     pub fn whole(&self) -> String {
-        let mut text = self.error.to_string();
-        let mut cause = std::error::Error::source(&self.error);
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        chain(&self.error)
     }
 }
 

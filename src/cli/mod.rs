@@ -197,13 +197,7 @@ impl Failure {
 
     /// The error with its causes, in one line.
     fn whole(&self) -> String {
-        let mut text = self.error.to_string();
-        let mut cause = self.error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
+        ports::chain(&*self.error)
     }
 
     fn hint(mut self, hint: impl Into<String>) -> Self {

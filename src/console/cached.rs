@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::Future;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::console::problem::whole;
-use crate::ports::Result;
+use crate::ports::{Result, chain};
 
 /// One value.
 pub struct Cached<T>(Arc<Inner<T>>);
@@ -42,7 +41,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
                     let Ok(_reading) = inner.reading.try_lock() else { return };
                     match read.await {
                         Ok(value) => drop(inner.put(now, value)),
-                        Err(error) => tracing::warn!("cannot be read again: {}", whole(&error)),
+                        Err(error) => tracing::warn!("cannot be read again: {}", chain(&error)),
                     }
                 });
             }

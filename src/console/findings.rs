@@ -17,7 +17,7 @@ use crate::console::visit::{Answer, Outcome, Visit};
 use crate::console::visitor::Role;
 use crate::console::{activity, view};
 use crate::lake::page::row as read_row;
-use crate::model::finding::{Change, Finding, Severity, Status};
+use crate::model::finding::{Finding, Severity, Status};
 use crate::model::notification::Advice;
 use crate::runtime::findings as stored;
 
@@ -33,9 +33,6 @@ const SEVERITIES: [Severity; 5] = [
     Severity::High,
     Severity::Critical,
 ];
-/// A mute ends after so many days at most, unless it is for ever.
-const MOST_DAYS: i64 = 366;
-const MOST_REASON: usize = 1_000;
 
 /// Findings that were asked for.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -247,7 +244,7 @@ async fn download(visit: Visit, format: Format) -> Outcome {
 }
 
 /// The finding that the address names, as it is stored.
-async fn stored(visit: &Visit) -> Result<(String, Finding), Problem> {
+pub async fn stored(visit: &Visit) -> Result<(String, Finding), Problem> {
     let (desk, id) = (visit.desk()?, visit.param("finding"));
     let known = desk.finding(id, visit.console.now()).await?;
     let known = known.ok_or_else(|| Problem::not_found("finding"))?;
@@ -348,83 +345,4 @@ async fn events(visit: &Visit, finding: &Finding, user_id: Option<&str>) -> Resu
     let rows = activity::newest(desk, user, &filter, NEWEST).await?;
     let own = rows.iter().filter(|row| episode.events.contains(&row.event_uuid));
     Ok(own.take(SHOWN).map(|row| activity::row(tenant, row, false)).collect())
-}
-
-pub fn mute(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(judge(visit, Status::Muted))
-}
-
-pub fn close(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(judge(visit, Status::Closed))
-}
-
-pub fn reopen(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(judge(visit, Status::Notified))
-}
-
-async fn judge(visit: Visit, to: Status) -> Outcome {
-    let reason = visit.told("reason").trim();
-    if reason.is_empty() || reason.len() > MOST_REASON {
-        return Err(Problem::bad_request(
-            "Say why, in up to a thousand characters: `reason`.",
-        ));
-    }
-    let now = visit.console.now();
-    let until = if to == Status::Muted {
-        mute_ends(visit.told("days"), now)?
-    } else {
-        None
-    };
-    let why = if to == Status::Closed {
-        format!("{}: {reason}", verdict(visit.told("verdict"))?)
-    } else {
-        reason.to_owned()
-    };
-    let (key, _) = stored(&visit).await?;
-    let desk = visit.desk()?;
-    let by = visit.visitor.name.clone();
-    let changed = stored::change(&*desk.objects, &key, |finding| {
-        finding.change(Change {
-            at: now,
-            to,
-            by: by.clone(),
-            why: why.clone(),
-            until,
-        });
-        true
-    })
-    .await?;
-    desk.finding_changed();
-    let finding = changed.ok_or_else(|| Problem::not_found("finding"))?;
-    if visit.is_api {
-        return Answer::json(&finding);
-    }
-    let done = match to {
-        Status::Muted => "mute",
-        Status::Closed => "close",
-        Status::New | Status::Notified => "reopen",
-    };
-    let href = view::href(desk.tenant.as_str(), &format!("findings/{}", finding.id));
-    Ok(Answer::See(format!("{href}?done={done}")))
-}
-
-/// When a mute of so many days ends; `0` is for ever.
-fn mute_ends(days: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
-    let wrong = || Problem::bad_request(format!("`days` is a number up to {MOST_DAYS}, or 0 for ever."));
-    match days.parse::<i64>() {
-        Ok(0) => Ok(None),
-        Ok(days @ 1..=MOST_DAYS) => Ok(now.checked_add(SignedDuration::from_hours(days * 24)).ok()),
-        _ => Err(wrong()),
-    }
-}
-
-fn verdict(text: &str) -> Result<&'static str, Problem> {
-    match text {
-        "true-positive" => Ok("true positive"),
-        "benign" => Ok("benign"),
-        "false-positive" => Ok("false positive"),
-        _ => Err(Problem::bad_request(
-            "`verdict` is true-positive, benign or false-positive.",
-        )),
-    }
 }

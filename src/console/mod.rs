@@ -14,6 +14,7 @@ mod guard;
 mod index;
 mod integration;
 mod job;
+mod judgements;
 pub mod openapi;
 mod overview;
 mod people;

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use crate::console::desk::{Desk, Seen, Tone};
 use crate::console::export::{self, Format};
-use crate::console::problem::whole;
 use crate::console::view;
 use crate::console::visit::{Answer, Outcome, Visit};
 use crate::model::finding::Severity;
+use crate::ports::chain;
 
 /// A tenant without events for so long is silent.
 const SILENT: SignedDuration = SignedDuration::from_hours(12);
@@ -58,7 +58,7 @@ async fn line(desk: &Arc<Desk>, now: Timestamp) -> Line {
     let (seen, index) = futures::join!(desk.seen(now), desk.findings(now));
     let mut problems = Vec::new();
     let seen = seen
-        .map_err(|error| problems.push(whole(&error)))
+        .map_err(|error| problems.push(chain(&error)))
         .ok()
         .map(|seen| (*seen).clone());
     let (mut open, mut gravest) = (0, None);
@@ -69,7 +69,7 @@ async fn line(desk: &Arc<Desk>, now: Timestamp) -> Line {
                 gravest = gravest.max(Some(known.severity));
             }
         }
-        Err(error) => problems.push(whole(&error)),
+        Err(error) => problems.push(chain(&error)),
     }
     let (state, why) = match &seen {
         Some(seen) if problems.is_empty() => judge(seen, now),

@@ -17,6 +17,7 @@ use crate::console::{activity, findings, timeline, view};
 use crate::lake::page::Filter;
 use crate::model::activity::lower_case;
 use crate::model::directory::Person;
+use crate::ports::chain;
 use crate::runtime::directory::People;
 
 const SHOWN: usize = 50;
@@ -317,7 +318,7 @@ pub fn account(visit: Visit) -> BoxFuture<'static, Outcome> {
             }
             Ok(None) => nothing("The org may not be asked, or does not know this user."),
             Err(error) => {
-                tracing::warn!("the org cannot be asked: {}", crate::console::problem::whole(&error));
+                tracing::warn!("the org cannot be asked: {}", chain(&error));
                 nothing("The org does not answer at the moment.")
             }
         };

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::ports::{Error, Kind};
+use crate::ports::{Error, Kind, chain};
 
 /// A refusal or a failure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -53,21 +53,10 @@ impl Problem {
     }
 }
 
-/// An error and its causes, in one line.
-pub fn whole(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 /// The cause goes to the log, where it is of use; a reader is told what they can do.
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        tracing::warn!("a page failed: {}", whole(&error));
+        tracing::warn!("a page failed: {}", chain(&error));
         match error.kind {
             Kind::NotFound => Self::not_found("thing"),
             Kind::Conflict => Self::new(StatusCode::CONFLICT, "Somebody else was faster.").to_do("Try again."),

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::console::job::{Job, State};
 use crate::console::people::user_href;
-use crate::console::problem::{Problem, whole};
+use crate::console::problem::Problem;
 use crate::console::visit::{Answer, Outcome, Visit};
 use crate::console::{chance, view};
+use crate::ports::chain;
 
 /// Begins one, or finds the one of this user that runs already.
 pub fn begin(visit: Visit) -> BoxFuture<'static, Outcome> {
@@ -24,7 +25,7 @@ pub fn begin(visit: Visit) -> BoxFuture<'static, Outcome> {
                     let stage = |stage| desk.jobs.at(&id, stage);
                     let ended = desk.outside.refresh(&user, &stage).await;
                     desk.people_changed();
-                    desk.jobs.end(&id, ended.map_err(|error| whole(&error)));
+                    desk.jobs.end(&id, ended.map_err(|error| chain(&error)));
                 });
                 fresh
             }

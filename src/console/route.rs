@@ -14,7 +14,7 @@ use crate::console::runs::Page as RunsPage;
 use crate::console::visit::{Outcome, Visit};
 use crate::console::visitor::Role;
 use crate::console::{
-    activity, assets, findings, integration, openapi, overview, people, refreshes, rules, runs, sign_in,
+    activity, assets, findings, integration, judgements, openapi, overview, people, refreshes, rules, runs, sign_in,
 };
 use crate::lake::page::ActivityPage;
 use crate::model::activity::ActivityRow;
@@ -208,9 +208,9 @@ pub static ROUTES: &[Route] = &[
     get("/tenants/{tenant}/findings.csv", VIEW, findings::csv),
     get("/tenants/{tenant}/findings.jsonl", VIEW, findings::jsonl),
     get("/tenants/{tenant}/findings/{finding}", VIEW, findings::page),
-    post("/tenants/{tenant}/findings/{finding}/mute", ACT, findings::mute),
-    post("/tenants/{tenant}/findings/{finding}/close", ACT, findings::close),
-    post("/tenants/{tenant}/findings/{finding}/reopen", ACT, findings::reopen),
+    post("/tenants/{tenant}/findings/{finding}/mute", ACT, judgements::mute),
+    post("/tenants/{tenant}/findings/{finding}/close", ACT, judgements::close),
+    post("/tenants/{tenant}/findings/{finding}/reopen", ACT, judgements::reopen),
     get("/tenants/{tenant}/rules", VIEW, rules::list),
     get("/tenants/{tenant}/rules.csv", VIEW, rules::csv),
     get("/tenants/{tenant}/rules.jsonl", VIEW, rules::jsonl),
@@ -310,25 +310,29 @@ pub static ROUTES: &[Route] = &[
         &[],
         of::<Finding>,
     ),
-    post("/api/v1/tenants/{tenant}/findings/{finding}/mute", ACT, findings::mute)
-        .told(
-            ("muteFinding", "Tell nobody of it, however it grows"),
-            &[],
-            of::<Finding>,
-        )
-        .taking(&[
-            REASON,
-            Field {
-                name: "days",
-                about: "For so long; 0 for ever.",
-                kind: FieldKind::Number { most: 366 },
-                is_required: true,
-            },
-        ]),
+    post(
+        "/api/v1/tenants/{tenant}/findings/{finding}/mute",
+        ACT,
+        judgements::mute,
+    )
+    .told(
+        ("muteFinding", "Tell nobody of it, however it grows"),
+        &[],
+        of::<Finding>,
+    )
+    .taking(&[
+        REASON,
+        Field {
+            name: "days",
+            about: "For so long; 0 for ever.",
+            kind: FieldKind::Number { most: 366 },
+            is_required: true,
+        },
+    ]),
     post(
         "/api/v1/tenants/{tenant}/findings/{finding}/close",
         ACT,
-        findings::close,
+        judgements::close,
     )
     .told(("closeFinding", "Say what it turned out to be"), &[], of::<Finding>)
     .taking(&[
@@ -343,7 +347,7 @@ pub static ROUTES: &[Route] = &[
     post(
         "/api/v1/tenants/{tenant}/findings/{finding}/reopen",
         ACT,
-        findings::reopen,
+        judgements::reopen,
     )
     .told(("reopenFinding", "Open it again"), &[], of::<Finding>)
     .taking(&[REASON]),

@@ -21,11 +21,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::console::problem::{Problem, whole};
+use crate::console::problem::Problem;
 use crate::console::visit::{Answer, Outcome, Visit};
 use crate::console::visitor::Grants;
 use crate::console::{Access, Console, view};
-use crate::ports::{Error, Kind, Result};
+use crate::ports::{Error, Kind, Result, chain};
 
 /// Somebody who went to the provider comes back within so long.
 const COMES_BACK: SignedDuration = SignedDuration::from_mins(10);
@@ -197,13 +197,13 @@ impl Provider {
             .set_pkce_verifier(one.verifier)
             .request_async(&send)
             .await
-            .map_err(|error| refused(whole(&error)))?;
+            .map_err(|error| refused(chain(&error)))?;
         let token = tokens
             .id_token()
             .ok_or_else(|| refused("the provider gave no ID token".to_owned()))?;
         let claims = token
             .claims(&asked.id_token_verifier(), &one.nonce)
-            .map_err(|error| refused(whole(&error)))?;
+            .map_err(|error| refused(chain(&error)))?;
         let name = claims
             .preferred_username()
             .map(|name| name.as_str())
@@ -322,7 +322,7 @@ pub fn callback(visit: Visit) -> BoxFuture<'static, Outcome> {
         let (name, grants, to) = match provider.finish(state, code, now).await {
             Ok(finished) => finished,
             Err(error) => {
-                tracing::warn!(target: "audit", "a sign-in failed: {}", whole(&error));
+                tracing::warn!(target: "audit", "a sign-in failed: {}", chain(&error));
                 return back("failed");
             }
         };

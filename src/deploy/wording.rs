@@ -1,5 +1,7 @@
 //! Counts, lists and foreign texts in sentences for people. Pure.
 
+pub use crate::ports::chain;
+
 /// `1 stack`, `10,000 stacks`
 pub fn plural(count: usize, what: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
@@ -37,17 +39,6 @@ pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
         .collect()
-}
-
-/// An error with its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::model::event::{Arrival, wrap_as};
 use crate::model::okta::{Org, User};
 use crate::ports::okta::{Ask, LogQuery, Okta};
 use crate::ports::stop::Stop;
-use crate::ports::{Clock, Error, Kind, Leases, Objects, Queue, Result};
+use crate::ports::{Clock, Kind, Leases, Objects, Queue, Result, chain};
 use crate::runtime::backfill::{append, on_one_line, usable};
 use crate::runtime::compact::parse;
 use crate::runtime::ingest::Ingest;
@@ -30,14 +30,6 @@ const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 const FIRST: SignedDuration = SignedDuration::from_hours(24 * 7);
 /// Pages of a thousand events.
 const MOST_PAGES: u32 = 20;
-
-/// An error and its cause, in one line.
-fn whole(error: &Error) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
-    }
-}
 
 /// The lease of whoever moves messages from the queue into segments.
 pub const INGEST_LEASE: &str = "ingest";
@@ -110,7 +102,7 @@ impl Refresh<'_> {
             match overview::resolve(okta, user).await {
                 Ok(found) => known = found,
                 Err(error) if error.kind == Kind::Invalid => return Err(error),
-                Err(error) => report.problems.push(whole(&error)),
+                Err(error) => report.problems.push(chain(&error)),
             }
         }
         // Events name a user by ID; one that nobody knows may still be in them by this name.
@@ -144,7 +136,7 @@ impl Refresh<'_> {
             let last = rows.first().map(|row| row.published);
             match self.fetch((okta, org, known), (from, last), &mut collected).await {
                 Ok(fetched) => report.fetched = fetched,
-                Err(error) => report.problems.push(whole(&error)),
+                Err(error) => report.problems.push(chain(&error)),
             }
             report.overview = Some(overview::of(okta, known, &mut report.problems).await);
         }

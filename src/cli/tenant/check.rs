@@ -1,7 +1,5 @@
 //! `oort tenant check`: what must be true for a tenant's events to come.
 
-use std::error::Error as StdError;
-
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
@@ -182,11 +180,6 @@ fn refused(error: &ports::Error) -> Refused {
         Kind::NotFound => Because::NotThere,
         _ => Because::NoAnswer,
     };
-    let mut why = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        why = format!("{why}: {error}");
-        cause = error.source();
-    }
+    let why = ports::chain(error);
     Refused { because, why }
 }

@@ -3,11 +3,10 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::whole;
 use crate::lake::objects::decode;
 use crate::model::okta::User;
 use crate::ports::okta::{Ask, Okta};
-use crate::ports::{Error, Kind, Result};
+use crate::ports::{Error, Kind, Result, chain};
 
 /// What an org says of a user.
 #[derive(Debug, Clone, Serialize)]
@@ -58,7 +57,7 @@ pub async fn of(okta: &dyn Okta, user: &User, problems: &mut Vec<String>) -> Ove
     let mut items = |answer: Result<crate::ports::okta::Page>| match answer {
         Ok(page) => page.items,
         Err(error) => {
-            problems.push(whole(&error));
+            problems.push(chain(&error));
             Vec::new()
         }
     };
