@@ -19,6 +19,8 @@ pub fn start(format: LogFormat, filter: &str) {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A log that nobody reads any more is no reason to fail.
+        .log_internal_errors(false)
         .with_target(false);
     // A second start, as in a test, keeps the first.
     let _ = match format {

@@ -16,8 +16,9 @@ pub fn on_signals() -> Result<Stop, Failure> {
             _ = terminate.recv() => (),
             _ = interrupt.recv() => (),
         }
-        tracing::info!("asked to stop");
+        // Whoever reads the log may be gone already.
         asked.ask();
+        tracing::info!("asked to stop");
     });
     Ok(stop)
 }

@@ -28,6 +28,13 @@ const MOST_TAGGED_BYTES: usize = 8 << 20;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What is known of a request while it is let in.
+#[derive(Default)]
+struct Seen {
+    visitor: Option<Visitor>,
+    tenant: Option<String>,
+}
+
 /// Answers a request to a route.
 pub async fn answer(console: Arc<Console>, route: &'static Route, request: Request) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
@@ -35,15 +42,20 @@ pub async fn answer(console: Arc<Console>, route: &'static Route, request: Reque
         request.headers().get(header::IF_NONE_MATCH).cloned(),
         request.uri().to_string(),
     );
-    let mut who = None;
-    let response = match let_in(&console, route, request, &mut who).await {
+    let path = request.uri().path().to_owned();
+    let mut seen = Seen::default();
+    let answered = let_in(&console, route, request, &mut seen).await;
+    if route.method == Method::POST {
+        audit(&seen, &path, &answered);
+    }
+    let response = match answered {
         Ok(response) => response,
         Err(problem) if problem.code() == StatusCode::UNAUTHORIZED && !is_api => {
             let to = format!("/signin?to={}", view::encoded(&address));
             Answer::See(to).into_response()
         }
         Err(problem) if is_api => as_json(&problem),
-        Err(problem) => view::problem(&console, who.as_ref(), &problem),
+        Err(problem) => view::problem(&console, seen.visitor.as_ref(), &problem),
     };
     finish(response, tag.as_ref(), (route, console.is_secure)).await
 }
@@ -52,7 +64,7 @@ async fn let_in(
     console: &Arc<Console>,
     route: &'static Route,
     mut request: Request,
-    who: &mut Option<Visitor>,
+    seen: &mut Seen,
 ) -> Result<Response, Problem> {
     // Whoever watches the machines asks by their numbers, and is told nothing.
     if route.path != "/healthz" {
@@ -61,8 +73,9 @@ async fn let_in(
     let params = params(&mut request).await?;
     let cookies = cookies(request.headers());
     let visitor = console.visitor(&cookies);
-    who.clone_from(&visitor);
+    seen.visitor.clone_from(&visitor);
     let desk = console.desk_of(&params);
+    seen.tenant = desk.as_ref().map(|desk| desk.tenant.to_string());
     let visitor = check_visitor(route, visitor, desk.as_deref())?;
     let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
     let is_action = route.method == Method::POST;
@@ -74,8 +87,6 @@ async fn let_in(
     } else {
         Vec::new()
     };
-    let name = visitor.name.clone();
-    let about = desk.as_ref().map(|desk| desk.tenant.to_string());
     let path = request.uri().path().to_owned();
     let visit = Visit {
         console: Arc::clone(console),
@@ -87,16 +98,22 @@ async fn let_in(
         cookies,
         is_api: path.starts_with("/api/"),
     };
-    let outcome = (route.handler)(visit).await;
-    if is_action {
-        let (is_done, why) = match &outcome {
-            Ok(_) => (true, ""),
-            Err(problem) => (false, problem.detail.as_str()),
-        };
-        // `path` names what was acted on; line breaks cannot stand in a path.
-        tracing::info!(target: "audit", who = name, tenant = about, action = path, done = is_done, why, "action");
-    }
-    Ok(outcome?.into_response())
+    Ok((route.handler)(visit).await?.into_response())
+}
+
+/// Who tried what, and what came of it.
+fn audit(seen: &Seen, path: &str, answered: &Result<Response, Problem>) {
+    let why = answered.as_ref().err().map(|problem| problem.detail.as_str());
+    // No line break can stand in a path.
+    tracing::info!(
+        audit = true,
+        who = seen.visitor.as_ref().map_or("nobody", |visitor| visitor.name.as_str()),
+        tenant = seen.tenant,
+        action = path,
+        done = why.is_none(),
+        why,
+        "action"
+    );
 }
 
 /// Who asks must have come by the address that we are at: a page of another site that gave its own name our address is refused,

@@ -316,21 +316,21 @@ pub fn callback(visit: Visit) -> BoxFuture<'static, Outcome> {
         let (state, code) = (visit.asked("state"), visit.asked("code"));
         let went = console.sessions.read(&visit.cookies, "signin");
         if code.is_empty() || went.as_deref() != Some(state) {
-            tracing::warn!(target: "audit", error = visit.asked("error"), "a sign-in was not finished");
+            tracing::warn!(audit = true, error = visit.asked("error"), "a sign-in was not finished");
             return back("failed");
         }
         let (name, grants, to) = match provider.finish(state, code, now).await {
             Ok(finished) => finished,
             Err(error) => {
-                tracing::warn!(target: "audit", "a sign-in failed: {}", chain(&error));
+                tracing::warn!(audit = true, "a sign-in failed: {}", chain(&error));
                 return back("failed");
             }
         };
         if grants.are_empty() {
-            tracing::warn!(target: "audit", who = name, "signed in without a role");
+            tracing::warn!(audit = true, who = name, "signed in without a role");
             return back("nothing");
         }
-        tracing::info!(target: "audit", who = name, "signed in");
+        tracing::info!(audit = true, who = name, "signed in");
         let session = console.sessions.begin(name, grants, now)?;
         Ok(Answer::SeeWith {
             to,

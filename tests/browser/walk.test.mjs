@@ -130,7 +130,8 @@ test('filters narrow the activity', async () => {
 });
 
 test('every table is downloaded', async () => {
-  for (const address of ['/', integration, '/tenants/acme/findings', '/tenants/acme/runs']) {
+  const sections = ['users', 'findings', 'rules', 'runs'].map((section) => `/tenants/acme/${section}`);
+  for (const address of ['/', integration, ...sections]) {
     await page.goto(origin + address);
     await downloadBoth('.head .menu');
   }

@@ -165,3 +165,68 @@ async fn behind_a_proxy_it_answers_that_proxy_alone() {
         );
     }
 }
+
+#[tokio::test]
+async fn every_action_leaves_a_line_in_the_log() {
+    let world = World::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let log = world.root().join("log.jsonl");
+    let mut command = world.command(&[
+        "console",
+        "--environment",
+        "local",
+        "--listen",
+        &listen,
+        "--log-format",
+        "json",
+        "--log",
+        "info",
+    ]);
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let _started = started(
+        command
+            .current_dir(world.root())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap(),
+    );
+    let http = reqwest::Client::new();
+    let page = http
+        .get(format!("http://{listen}/"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let csrf = page
+        .split("name=\"csrf\" content=\"")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    for (token, done) in [(csrf, true), ("another", false)] {
+        let action = http.post(format!("http://{listen}/api/v1/tenants/acme/users/00u1/refresh"));
+        let status = action.header("x-csrf-token", token).send().await.unwrap().status();
+        assert_eq!(status.is_success(), done);
+    }
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let audited: Vec<serde_json::Value> = lines.filter(|line| line["audit"] == true).collect();
+    assert_eq!(audited.len(), 2, "{text}");
+    for (line, done) in audited.iter().zip([true, false]) {
+        assert_eq!(
+            (&line["who"], &line["tenant"]),
+            (&"this machine".into(), &"acme".into())
+        );
+        assert_eq!(line["action"], "/api/v1/tenants/acme/users/00u1/refresh");
+        assert_eq!(
+            (&line["done"], line["why"].is_string()),
+            (&done.into(), !done),
+            "{line}"
+        );
+    }
+}
