@@ -11,7 +11,7 @@ use crate::cli::{Exit, Failure, Global, Outcome, output, record, stop};
 use crate::lake::Upkeep;
 use crate::model::run::Ended;
 use crate::ports::stop::Stop;
-use crate::ports::{Clock as _, Error};
+use crate::ports::{Clock as _, Error, Kind};
 use crate::runtime::backfill::{Backfill, Report};
 use crate::runtime::{directory, stream};
 
@@ -85,7 +85,9 @@ pub async fn run(target: &Target, stop: &Stop, minutes: u32) -> Result<Option<Re
             directory: directory::Report::default(),
             failure,
         };
-        if reconciled.failure.is_some() {
+        // Hours that could not be compared are no reason to know nobody; an org that answers nothing is.
+        let is_answered = |error: &Error| error.kind == Kind::Invalid;
+        if reconciled.failure.as_ref().is_some_and(|error| !is_answered(error)) {
             return Ok(reconciled);
         }
         let upkeep = Upkeep {
@@ -97,7 +99,9 @@ pub async fn run(target: &Target, stop: &Stop, minutes: u32) -> Result<Option<Re
         };
         match directory::follow(&*okta, &*target.objects, &upkeep).await {
             Ok(followed) => reconciled.directory = followed,
-            Err(error) => reconciled.failure = Some(error),
+            Err(error) => {
+                reconciled.failure.get_or_insert(error);
+            }
         }
         Ok::<_, Failure>(reconciled)
     };

@@ -1,11 +1,13 @@
 //! What cannot become an event is kept beside the segments with its reason: never dropped in silence, never fatal.
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::lake::objects;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 
 const PREFIX: &str = "set-aside/";
+const OF_LOG: &str = "system-log-";
 
 /// One message, line or event that was set aside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,13 +31,25 @@ pub async fn put(objects: &dyn Objects, name: &str, records: &[SetAside]) -> Res
     Ok(())
 }
 
-/// The keys of what was set aside from segments before `segment`, whose number each name begins with.
-pub async fn keys_before(objects: &dyn Objects, segment: u64) -> Result<Vec<String>> {
-    let number = |key: &str| -> Option<u64> { key.strip_prefix(PREFIX)?.get(..12)?.parse().ok() };
+/// The name of what was set aside of an hour of the System Log, such as `2026-11-24T13`: comparing the hour again replaces it.
+pub fn name_of_hour(hour: &str) -> String {
+    format!("{OF_LOG}{hour}")
+}
+
+/// The keys of what was set aside from segments before `segment`, whose number each name begins with, and from hours of the System
+/// Log before `day`.
+pub async fn keys_before(objects: &dyn Objects, segment: u64, day: Date) -> Result<Vec<String>> {
+    let day = day.to_string();
+    let is_before = |key: &String| {
+        let name = key.strip_prefix(PREFIX).unwrap_or_default();
+        let number = || name.get(..12)?.parse::<u64>().ok();
+        match name.strip_prefix(OF_LOG) {
+            Some(hour) => hour < day.as_str(),
+            None => number().is_some_and(|number| number < segment),
+        }
+    };
     let keys = objects::keys(objects, PREFIX).await?.into_iter();
-    Ok(keys
-        .filter(|key| number(key).is_some_and(|number| number < segment))
-        .collect())
+    Ok(keys.filter(is_before).collect())
 }
 
 /// Everything that was set aside, in the order of its names.

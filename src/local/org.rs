@@ -347,7 +347,7 @@ impl Okta for LocalOrg {
             let stream = streams(&mut change).await?.into_iter().find(|one| one.id == *id);
             known = Some(stream.ok_or_else(|| Error::new(Kind::NotFound, act.to_string()))?);
         }
-        let by = ("User", "api-token");
+        let by = ("PublicClientApp", "api-token");
         let (what, stream) = match (act, known) {
             (Act::Activate(_), Some(mut stream)) => {
                 "ACTIVE".clone_into(&mut stream.status);

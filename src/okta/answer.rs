@@ -49,16 +49,20 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 /// The address of the next page; an error for one in another place, which would be handed the token.
 pub fn next(headers: &HeaderMap, base: &Url) -> Result<Option<Url>, String> {
     for value in headers.get_all(LINK) {
-        for link in value.to_str().unwrap_or_default().split(",<") {
-            let Some((address, parameters)) = link.trim().trim_start_matches('<').split_once('>') else {
-                continue;
+        // Several links may share a line: each begins with an address in angle brackets, which holds none itself.
+        let mut rest = value.to_str().unwrap_or_default();
+        while let Some((_, link)) = rest.split_once('<') {
+            let Some((address, after)) = link.split_once('>') else {
+                break;
             };
+            let parameters = after.split_once('<').map_or(after, |(own, _)| own);
             let is_next = parameters
-                .split(';')
+                .split([';', ','])
                 .any(|parameter| matches!(parameter.trim(), r#"rel="next""# | "rel=next"));
             if is_next {
                 return within(address, base).map(Some);
             }
+            rest = after;
         }
     }
     Ok(None)

@@ -289,7 +289,11 @@ impl Okta for Client {
         })?;
         let next = answer::next(&headers, &self.base).map_err(invalid)?;
         // The last page of a bounded query may say that there is another, which is empty.
-        let next = next.filter(|_| !items.is_empty()).map(|url| Next(url.into()));
+        let next = next.filter(|_| !items.is_empty());
+        if next.as_ref() == Some(&url) {
+            return Err(invalid("it names itself as its next page".to_owned()));
+        }
+        let next = next.map(|url| Next(url.into()));
         Ok(Page {
             items,
             next,

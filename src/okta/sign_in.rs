@@ -20,11 +20,15 @@ const ASSERTION_LASTS: SignedDuration = SignedDuration::from_mins(5);
 const ENDS_SOON: SignedDuration = SignedDuration::from_mins(2);
 const MOST_BYTES: usize = 64 * 1024;
 
-/// What is asked for, and what where Okta did not grant that to the application.
-const SCOPES: [&str; 3] = [
-    "okta.logs.read okta.logStreams.read okta.logStreams.manage okta.users.read okta.devices.read okta.groups.read okta.roles.read",
-    "okta.logs.read okta.logStreams.read okta.users.read okta.devices.read okta.groups.read okta.roles.read",
-    "okta.logs.read okta.users.read",
+/// What is asked for. Okta grants all of it or nothing: where it refuses, each is asked for by itself, to learn which it grants.
+const SCOPES: [&str; 7] = [
+    "okta.logs.read",
+    "okta.logStreams.read",
+    "okta.logStreams.manage",
+    "okta.users.read",
+    "okta.devices.read",
+    "okta.groups.read",
+    "okta.roles.read",
 ];
 
 /// Knows what the next request signs in with.
@@ -33,6 +37,8 @@ pub struct Keeper {
     clock: Arc<dyn Clock>,
     sign_in: SignIn,
     bearer: Mutex<Option<Bearer>>,
+    /// Those that Okta grants, once that is known.
+    scopes: Mutex<Option<String>>,
 }
 
 struct Bearer {
@@ -63,6 +69,7 @@ impl Keeper {
             clock,
             sign_in,
             bearer: Mutex::new(None),
+            scopes: Mutex::new(None),
         }
     }
 
@@ -107,57 +114,97 @@ impl Keeper {
     }
 
     async fn granted(&self, http: &Client, base: &Url, client_id: &str, key_id: Option<&str>) -> Result<Bearer> {
-        let op = "get a token from Okta";
-        let failed = |why: &str| Error::caused(Kind::Denied, op, why.to_owned());
-        let pem = self.secret(KEY_SECRET).await?;
-        let url = base
-            .join("oauth2/v1/token")
-            .map_err(|error| failed(&error.to_string()))?;
-        for (place, scope) in SCOPES.iter().enumerate() {
-            let assertion = assertion(&pem, url.as_str(), client_id, key_id, self.clock.now())?;
-            let mut form = url.clone();
-            form.query_pairs_mut()
-                .append_pair("grant_type", "client_credentials")
-                .append_pair("scope", scope)
-                .append_pair(
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                )
-                .append_pair("client_assertion", assertion.expose_secret());
-            let response = http
-                .post(url.clone())
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .header(ACCEPT, "application/json")
-                .body(form.query().unwrap_or_default().to_owned())
-                .send()
-                .await
-                .map_err(|error| Error::caused(Kind::Unavailable, op, error.without_url()))?;
-            let status = response.status();
-            let body = super::client::body(response, MOST_BYTES)
-                .await
-                .map_err(|error| Error::caused(Kind::Unavailable, op, error))?;
-            if status.is_success() {
-                let granted: Granted =
-                    serde_json::from_slice(&body).map_err(|_| failed("its answer holds no token"))?;
-                let lasts = SignedDuration::from_secs(granted.expires_in) - ENDS_SOON;
-                return Ok(Bearer {
-                    header: header("Bearer", &SecretString::from(granted.access_token))?,
-                    until: self.clock.now().saturating_add(lasts).unwrap_or(Timestamp::MAX),
-                });
-            }
-            let is_last = place + 1 == SCOPES.len();
-            if answer::oauth_error(&body) != "invalid_scope" || is_last {
-                let why = format!("answered {status}: {}", answer::said(&body));
-                // What an application did wrong is told as a bad request.
-                let kind = if status.is_client_error() && status.as_u16() != 429 {
-                    Kind::Denied
-                } else {
-                    answer::kind_of(status)
-                };
-                return Err(Error::caused(kind, op, why));
+        let application = Application {
+            http,
+            url: base
+                .join("oauth2/v1/token")
+                .map_err(|error| refused(&error.to_string()))?,
+            client_id,
+            key_id,
+            pem: self.secret(KEY_SECRET).await?,
+        };
+        let known = self.scopes.lock().await.clone();
+        let wanted = known.unwrap_or_else(|| SCOPES.join(" "));
+        if let Some(bearer) = application.token(&wanted, self.clock.now()).await? {
+            return Ok(bearer);
+        }
+        let mut granted = Vec::new();
+        for scope in SCOPES {
+            if application.token(scope, self.clock.now()).await?.is_some() {
+                granted.push(scope);
             }
         }
-        Err(failed("it grants none of what was asked for"))
+        let granted = granted.join(" ");
+        let bearer = match granted.as_str() {
+            "" => None,
+            scopes => application.token(scopes, self.clock.now()).await?,
+        };
+        let bearer = bearer.ok_or_else(|| refused("it grants none of what was asked for"))?;
+        *self.scopes.lock().await = Some(granted);
+        Ok(bearer)
+    }
+}
+
+const OP: &str = "get a token from Okta";
+
+fn refused(why: &str) -> Error {
+    Error::caused(Kind::Denied, OP, why.to_owned())
+}
+
+/// An application that asks for tokens.
+struct Application<'a> {
+    http: &'a Client,
+    url: Url,
+    client_id: &'a str,
+    key_id: Option<&'a str>,
+    pem: SecretString,
+}
+
+impl Application<'_> {
+    /// A token with these scopes; `None` when Okta does not grant all of them.
+    async fn token(&self, scopes: &str, now: Timestamp) -> Result<Option<Bearer>> {
+        let assertion = assertion(&self.pem, self.url.as_str(), self.client_id, self.key_id, now, scopes)?;
+        let mut form = self.url.clone();
+        form.query_pairs_mut()
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("scope", scopes)
+            .append_pair(
+                "client_assertion_type",
+                "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+            )
+            .append_pair("client_assertion", assertion.expose_secret());
+        let response = self
+            .http
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(ACCEPT, "application/json")
+            .body(form.query().unwrap_or_default().to_owned())
+            .send()
+            .await
+            .map_err(|error| Error::caused(Kind::Unavailable, OP, error.without_url()))?;
+        let status = response.status();
+        let body = super::client::body(response, MOST_BYTES)
+            .await
+            .map_err(|error| Error::caused(Kind::Unavailable, OP, error))?;
+        if status.is_success() {
+            let granted: Granted = serde_json::from_slice(&body).map_err(|_| refused("its answer holds no token"))?;
+            let lasts = SignedDuration::from_secs(granted.expires_in) - ENDS_SOON;
+            return Ok(Some(Bearer {
+                header: header("Bearer", &SecretString::from(granted.access_token))?,
+                until: now.saturating_add(lasts).unwrap_or(Timestamp::MAX),
+            }));
+        }
+        if answer::oauth_error(&body) == "invalid_scope" {
+            return Ok(None);
+        }
+        let why = format!("answered {status}: {}", answer::said(&body));
+        // What an application did wrong is told as a bad request.
+        let kind = if status.is_client_error() && status.as_u16() != 429 {
+            Kind::Denied
+        } else {
+            answer::kind_of(status)
+        };
+        Err(Error::caused(kind, OP, why))
     }
 }
 
@@ -176,6 +223,7 @@ fn assertion(
     client_id: &str,
     key_id: Option<&str>,
     now: Timestamp,
+    scopes: &str,
 ) -> Result<SecretString> {
     let failed = |why: String| Error::caused(Kind::Denied, format!("sign with the secret `{KEY_SECRET}`"), why);
     let bytes = pem.expose_secret().as_bytes();
@@ -192,7 +240,7 @@ fn assertion(
         iat: now.as_second(),
         exp: (now + ASSERTION_LASTS).as_second(),
         // Unique enough: Okta wants no assertion twice within its five minutes.
-        jti: format!("{client_id}-{}", now.as_nanosecond()),
+        jti: format!("{client_id}-{}-{}", now.as_nanosecond(), scopes.len()),
     };
     let text = jsonwebtoken::encode(&header, &claims, &key).map_err(|error| failed(error.to_string()))?;
     Ok(SecretString::from(text))
@@ -206,5 +254,6 @@ pub(super) fn assertion_for_tests(pem: &str, now: Timestamp) -> Result<SecretStr
         "0oa1",
         Some("k1"),
         now,
+        "okta.logs.read",
     )
 }

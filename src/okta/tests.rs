@@ -38,7 +38,7 @@ fn the_next_page_is_the_one_that_okta_links_to() {
     assert_eq!(next.as_str(), "https://acme.okta.com/api/v1/logs?after=a%2Cb&limit=2");
     let in_one = headers(&[(
         "link",
-        r#"<https://acme.okta.com/a>; rel="self",<https://acme.okta.com/b>; rel="next""#,
+        r#"<https://acme.okta.com/a>; rel="self", <https://acme.okta.com/b>; rel="next""#,
     )]);
     assert_eq!(answer::next(&in_one, &base()).unwrap().unwrap().path(), "/b");
     assert_eq!(answer::next(&headers(&[]), &base()).unwrap(), None);

@@ -11,7 +11,7 @@ use crate::model::finding::{Change, Episode, Finding, Status, finding_id};
 use crate::model::okta::Org;
 use crate::ports::okta::Okta;
 use crate::ports::stop::Stop;
-use crate::ports::{Clock, Error, Kind, Objects, Queue, QueueDepth, Result};
+use crate::ports::{Clock, Error, Kind, Objects, Queue, QueueDepth, Result, chain};
 use crate::runtime::course::Course;
 use crate::runtime::detect::{Judged, Memory, OktaEvent, RuleSet};
 use crate::runtime::findings::Told;
@@ -92,9 +92,11 @@ impl Analysis<'_> {
                 break;
             }
         }
-        let heard = course.hear(report.landed > 0, self.clock.now());
-        if let Some(outage) = look.and_then(|look| look.outage) {
-            let event = stream::event(&outage);
+        let began = look.as_ref().and_then(|look| look.began);
+        let heard = course.hear(report.landed > 0, began, self.clock.now());
+        let untold = look.map(|look| look.untold).unwrap_or_default();
+        for outage in &untold {
+            let event = stream::event(outage);
             let found = found_in(
                 self.tenant,
                 self.rules,
@@ -112,6 +114,7 @@ impl Analysis<'_> {
             }
         }
         course.save().await?;
+        stream::told(self.objects, &untold).await?;
         let Told { new, grown, known } = course.told();
         (report.new_findings, report.grown_findings, report.known_findings) = (new, grown, known);
         let delivery = Delivery {
@@ -139,8 +142,7 @@ impl Analysis<'_> {
         match stream::look(okta, self.objects, org, self.clock.now()).await {
             Ok(look) => Some(look),
             Err(error) => {
-                let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
-                tracing::warn!("cannot see whether the log stream is active: {error}{cause}");
+                tracing::warn!("cannot see whether the log stream is active: {}", chain(&error));
                 None
             }
         }

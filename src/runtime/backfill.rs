@@ -3,7 +3,7 @@
 //!
 //! Memory holds one hour's event IDs and one segment, however much there is to fetch.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use crate::ports::okta::{Ask, LogQuery, Okta, Page};
 use crate::ports::stop::Stop;
 use crate::ports::{Clock, Error, Kind, Objects, Result};
 use crate::runtime::ledger::Ledger;
+use crate::runtime::stream;
 
 /// A segment is closed at this many bytes or events.
 const SEGMENT_BYTES: usize = 16 << 20;
@@ -63,12 +64,16 @@ impl Backfill<'_> {
     /// failure is given beside the report.
     pub async fn run(&self) -> Result<(Report, Option<Error>)> {
         let mut ledger = Ledger::open(self.objects).await?;
+        // What becomes due while this runs is not in the ledger whole: the next run compares it.
+        let now = self.clock.now();
         ledger.follow().await?;
-        let mut filling = Filling::new(self, ledger)?;
-        let (mut failure, mut most) = (None, 1);
+        let mut filling = Filling::new(self, ledger).await?;
+        let mut failures = Failures::default();
+        let mut most = 1;
         loop {
-            let hours = self.due(&filling);
+            let mut hours = self.due(&filling, now);
             filling.report.left = hours.len() as u64;
+            hours.retain(|hour| !failures.passed_over.contains(hour));
             let Some(span) = Span::of_first(&hours, most).filter(|_| !self.is_over()) else {
                 break;
             };
@@ -79,11 +84,15 @@ impl Backfill<'_> {
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(error) => {
-                    failure = Some(error);
-                    break;
+                    most = 1;
+                    if !failures.go_on(error, span) {
+                        break;
+                    }
+                    filling.flush().await?;
                 }
             }
         }
+        let failure = failures.first;
         // What has not reached the log is only lost work; the failure that came first is told.
         match filling.flush().await {
             Err(error) if failure.is_none() => return Err(error),
@@ -93,8 +102,7 @@ impl Backfill<'_> {
         Ok((filling.report, failure))
     }
 
-    fn due(&self, filling: &Filling<'_>) -> Vec<Hour> {
-        let now = self.clock.now();
+    fn due(&self, filling: &Filling<'_>, now: Timestamp) -> Vec<Hour> {
         let mut hours = due(now, self.org.history_days, &filling.ledger.state.hours, self.outages);
         hours.retain(|hour| filling.compared.iter().all(|one| one.hour != *hour));
         hours
@@ -102,6 +110,40 @@ impl Backfill<'_> {
 
     fn is_over(&self) -> bool {
         self.stop.is_asked() || self.until.is_some_and(|until| self.clock.now() >= until)
+    }
+}
+
+/// Hours that could not be compared.
+#[derive(Default)]
+struct Failures {
+    first: Option<Error>,
+    passed_over: BTreeSet<Hour>,
+    /// Hours in a row of which nothing came.
+    unanswered: u32,
+}
+
+impl Failures {
+    /// Whether other hours may go better than this one: an answer that cannot be read is one hour's, and no answer is everybody's
+    /// when it happens twice.
+    fn go_on(&mut self, error: Error, span: Span) -> bool {
+        let kind = error.kind;
+        // Several hours are tried again one by one.
+        let is_one = span.first == span.last;
+        if is_one {
+            self.passed_over.insert(span.first);
+        }
+        let is_everybodys = !matches!(kind, Kind::Invalid | Kind::Unavailable);
+        if is_one || is_everybodys {
+            self.first.get_or_insert(error);
+        }
+        match kind {
+            Kind::Invalid => true,
+            Kind::Unavailable => {
+                self.unanswered += u32::from(is_one);
+                self.unanswered < 2
+            }
+            _ => false,
+        }
     }
 }
 
@@ -151,19 +193,24 @@ struct Filling<'a> {
     /// The segment's events.
     fetched: Vec<(Hour, EventId)>,
     compared: Vec<Compared>,
-    set_aside: Vec<SetAside>,
+    /// By hour; written when the hour is whole.
+    set_aside: BTreeMap<Hour, Vec<SetAside>>,
+    /// When somebody began to listen: what Okta has from before is history.
+    began: Option<Timestamp>,
     report: Report,
 }
 
 impl<'a> Filling<'a> {
-    fn new(run: &'a Backfill<'a>, ledger: Ledger<'a>) -> Result<Self> {
+    async fn new(run: &'a Backfill<'a>, ledger: Ledger<'a>) -> Result<Self> {
+        let active = stream::began(run.objects).await?;
         Ok(Self {
+            began: ledger.state.began.into_iter().chain(active).min(),
             run,
             ledger,
             segment: segment::Builder::new()?,
             fetched: Vec::new(),
             compared: Vec::new(),
-            set_aside: Vec::new(),
+            set_aside: BTreeMap::new(),
             report: Report::default(),
         })
     }
@@ -177,6 +224,8 @@ impl<'a> Filling<'a> {
             filter: None,
         });
         let mut hour = self.open(span.first).await?;
+        // Of an attempt that broke off.
+        self.set_aside.retain(|of, _| !(span.first..=span.last).contains(of));
         let (mut next, mut pages) = (None, 0);
         loop {
             let page: Page = self.run.okta.ask(&ask, next.as_ref()).await?;
@@ -186,7 +235,7 @@ impl<'a> Filling<'a> {
                 let head = match usable(event) {
                     Ok(head) => head,
                     Err(reason) => {
-                        self.set_aside.push(SetAside {
+                        self.set_aside.entry(hour.hour).or_default().push(SetAside {
                             reason: reason.to_string(),
                             body: event.to_owned(),
                         });
@@ -251,7 +300,7 @@ impl<'a> Filling<'a> {
     }
 
     fn take(&mut self, hour: Hour, id: EventId, event: &str, head: &Head<'_>) -> Result<()> {
-        let arrival = match self.ledger.state.began {
+        let arrival = match self.began {
             Some(began) if hour.end() > began => Arrival::Backfilled,
             _ => Arrival::History,
         };
@@ -263,11 +312,12 @@ impl<'a> Filling<'a> {
 
     /// Keeps what was fetched, and only then writes down what was compared.
     async fn flush(&mut self) -> Result<()> {
-        if !self.set_aside.is_empty() {
-            let name = format!("backfill-{}", self.run.clock.now());
-            set_aside::put(self.run.objects, &name, &self.set_aside).await?;
-            self.report.set_aside += self.set_aside.len() as u64;
-            self.set_aside.clear();
+        for hour in self.compared.iter().map(|one| one.hour) {
+            if let Some(records) = self.set_aside.remove(&hour) {
+                let name = set_aside::name_of_hour(&hour.to_string());
+                set_aside::put(self.run.objects, &name, &records).await?;
+                self.report.set_aside += records.len() as u64;
+            }
         }
         if self.segment.lines() > 0 {
             let segment = std::mem::replace(&mut self.segment, segment::Builder::new()?);

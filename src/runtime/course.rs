@@ -71,12 +71,13 @@ impl<'a> Course<'a> {
         &mut self.state.memory
     }
 
-    /// Takes note of whether events came; gives when they came last, or now where none ever did.
-    pub fn hear(&mut self, has_come: bool, now: Timestamp) -> Timestamp {
+    /// Takes note of whether events came; gives when they came last. Where none ever did it is when they could have begun to come
+    /// or, where nobody knows that, now.
+    pub fn hear(&mut self, has_come: bool, began: Option<Timestamp>, now: Timestamp) -> Timestamp {
         if has_come {
             self.state.heard = Some(now);
         }
-        self.state.heard.unwrap_or(now)
+        self.state.heard.or(began).unwrap_or(now)
     }
 
     /// Keeps what was found until the course is written, or until there is much of it.

@@ -13,7 +13,7 @@ use crate::lake::objects::{decode, encode};
 use crate::model::activity::lower_case;
 use crate::model::directory::{DEVICES, Person, Subject, USERS, Version, people, step};
 use crate::ports::okta::{Ask, Okta};
-use crate::ports::{Error, Kind, Objects, Precondition, Result};
+use crate::ports::{Error, Kind, Objects, Precondition, Result, chain};
 
 const INDEX: &str = "directory/people.json.zst";
 const COMPRESSION: i32 = 3;
@@ -44,16 +44,30 @@ pub struct Report {
     pub devices: Looked,
 }
 
-/// Follows users and devices. `upkeep` names the tenant's Activity table, beside which theirs are.
+/// Follows users and devices. `upkeep` names the tenant's Activity table, beside which theirs are. Users are known although
+/// devices cannot be asked for; a failure of theirs is told after all else is stored, unless the token may not ask.
 pub async fn follow(okta: &dyn Okta, objects: &dyn Objects, upkeep: &Upkeep<'_>) -> Result<Report> {
     let (users, current_users) = look(okta, upkeep, &USERS, |changed_since| Ask::Users { changed_since }).await?;
-    let (devices, current_devices) =
-        look(okta, upkeep, &DEVICES, |changed_since| Ask::Devices { changed_since }).await?;
-    let has_changed = [users, devices].iter().any(|one| one.begun + one.ended > 0);
-    if has_changed || objects.get(INDEX).await?.is_none() {
-        store(objects, &people(&current_users, &current_devices)).await?;
+    let looked = look(okta, upkeep, &DEVICES, |changed_since| Ask::Devices { changed_since }).await;
+    let (devices, current_devices, failure) = match looked {
+        Ok((devices, current)) => (devices, current, None),
+        Err(error) => {
+            let known = Directory::beside(upkeep.lake, &DEVICES).open().await?.current;
+            (Looked::default(), known, Some(error))
+        }
+    };
+    let people = people(&current_users, &current_devices);
+    if People::read(objects).await?.all != people || objects.get(INDEX).await?.is_none() {
+        store(objects, &people).await?;
     }
-    Ok(Report { users, devices })
+    match failure {
+        Some(error) if !matches!(error.kind, Kind::Denied | Kind::NotFound) => Err(error),
+        Some(error) => {
+            tracing::warn!("devices are not known: {}", chain(&error));
+            Ok(Report { users, devices })
+        }
+        None => Ok(Report { users, devices }),
+    }
 }
 
 async fn look(

@@ -135,7 +135,10 @@ impl Refresh<'_> {
             (self.stage)(Stage::Fetching);
             let last = rows.first().map(|row| row.published);
             match self.fetch((okta, org, known), (from, last), &mut collected).await {
-                Ok(fetched) => report.fetched = fetched,
+                Ok((fetched, problem)) => {
+                    report.fetched = fetched;
+                    report.problems.extend(problem);
+                }
                 Err(error) => report.problems.push(chain(&error)),
             }
             report.overview = Some(overview::of(okta, known, &mut report.problems).await);
@@ -164,13 +167,13 @@ impl Refresh<'_> {
     }
 
     /// Asks the org for the user's events since the last row. What had not come is put into the log of segments, so that rules
-    /// and compaction see it as anything else.
+    /// and compaction see it as anything else. How many these were, and why they may not be all.
     async fn fetch(
         &self,
         (okta, org, user): (&dyn Okta, &Org, &User),
         (from, last): (Watermark, Option<Timestamp>),
         collected: &mut Collected,
-    ) -> Result<u64> {
+    ) -> Result<(u64, Option<String>)> {
         let now = self.clock.now();
         let id = serde_json::Value::from(user.id.as_str());
         let ask = Ask::Events(LogQuery {
@@ -178,29 +181,39 @@ impl Refresh<'_> {
             to: now,
             filter: Some(format!("actor.id eq {id} or target.id eq {id}")),
         });
-        let (mut next, mut pages, mut lines) = (None, 0, segment::Builder::new()?);
-        loop {
-            let page = okta.ask(&ask, next.as_ref()).await?;
+        let (mut next, mut fetched) = (None, Fetched::new()?);
+        let ended = loop {
+            let page = match okta.ask(&ask, next.as_ref()).await {
+                Ok(page) => page,
+                // What came before is kept all the same.
+                Err(error) => break Some(chain(&error)),
+            };
             for item in &page.items {
                 let Ok(head) = usable(item.get()) else { continue };
                 if !collected.seen.contains(&*head.uuid) {
                     let line = wrap_as(&on_one_line(item.get()), &head, org.envelope(), Arrival::Refreshed);
-                    collected.take(&line, &user.id)?;
-                    lines.push(&line)?;
+                    fetched.segment.push(&line)?;
+                    fetched.lines.push(line);
                 }
             }
             next = page.next;
-            pages += 1;
-            // Somebody waits; the comparison with the System Log fetches the rest.
-            if next.is_none() || pages == MOST_PAGES {
-                break;
+            fetched.pages += 1;
+            if next.is_none() {
+                break None;
+            }
+            if fetched.pages == MOST_PAGES {
+                break Some("there are more events than a refresh fetches; oort reconcile fetches the rest".to_owned());
+            }
+        };
+        let count = fetched.segment.lines();
+        if count > 0 {
+            // First into the log of segments: what only the table had, no rule would ever see.
+            append(self.objects, from.0, fetched.segment.finish()?).await?;
+            for line in &fetched.lines {
+                collected.take(line, &user.id)?;
             }
         }
-        let fetched = lines.lines();
-        if fetched > 0 {
-            append(self.objects, from.0, lines.finish()?).await?;
-        }
-        Ok(fetched)
+        Ok((count, ended))
     }
 
     /// Takes what waits in the queue, unless a detector is doing just that.
@@ -223,6 +236,23 @@ impl Refresh<'_> {
             }
         }
         Ok(events)
+    }
+}
+
+/// What a refresh has fetched, on its way into the log.
+struct Fetched {
+    segment: segment::Builder,
+    lines: Vec<String>,
+    pages: u32,
+}
+
+impl Fetched {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            segment: segment::Builder::new()?,
+            lines: Vec::new(),
+            pages: 0,
+        })
     }
 }
 

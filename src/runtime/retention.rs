@@ -72,7 +72,7 @@ fn counted(activity: retention::Past, keys: &Keys, horizon: Horizon) -> Past {
 async fn old_keys(objects: &dyn Objects, lake: &Lake, horizon: Horizon) -> Result<Keys> {
     let first = segment::start(objects).await?;
     let kept = first_kept_segment(objects, lake, horizon, first).await?;
-    let aside = set_aside::keys_before(objects, kept).await?;
+    let aside = set_aside::keys_before(objects, kept, horizon.date()).await?;
     Ok(Keys {
         segments: (first..kept).map(segment::key).collect(),
         set_aside: aside,

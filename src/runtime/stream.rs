@@ -1,6 +1,8 @@
 //! The tenant's log stream, as its Okta org tells of it: one that does not send is told of at once, is set going again where Okta
 //! itself stopped it, and its outage is written down, so that the gap is filled first.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -9,23 +11,31 @@ use crate::lake::objects::{decode, encode};
 use crate::model::ledger::Outage;
 use crate::model::okta::{LogStream, Org};
 use crate::ports::okta::{Act, Ask, LogQuery, Okta};
-use crate::ports::{Kind, Objects, Precondition, Result};
+use crate::ports::{Kind, Objects, Precondition, Result, chain};
 
 const KEY: &str = "okta/stream.json";
 /// Outages that are remembered; older ones are filled or past Okta's retention.
 const OUTAGES: usize = 100;
-/// How far before the last look Okta's own word about the end is looked for.
-const LOOK_BACK: SignedDuration = SignedDuration::from_hours(2);
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
-/// Where no look came before.
-const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// How far Okta's clock may be from ours.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// How far back Okta's own word about the end is looked for where no look came before: as far as it keeps its log.
+const FIRST_LOOK_BACK: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// What is said of an outage of which Okta's log tells, and of one that somebody wanted.
+const DEACTIVATED: &str = ": it was deactivated";
+const WANTED: &str = ", by a person or an application";
 
 /// What earlier looks have seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
+    /// When the stream was first seen to be active.
+    #[serde(default)]
+    began: Option<Timestamp>,
     /// When the stream was last seen to be active.
     #[serde(default)]
     active: Option<Timestamp>,
+    /// The beginnings of those outages that the rules were told of.
+    #[serde(default)]
+    told: Vec<Timestamp>,
     /// In the order of their beginnings.
     #[serde(default)]
     outages: Vec<Outage>,
@@ -49,8 +59,16 @@ pub enum Condition {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     pub condition: Condition,
-    /// The outage that goes on, or that this look has ended.
-    pub outage: Option<Outage>,
+    /// Outages of which nobody was told yet.
+    pub untold: Vec<Outage>,
+    /// When the stream was first seen to be active.
+    pub began: Option<Timestamp>,
+}
+
+/// When the stream was first seen to be active: what happened before nobody listened to.
+pub async fn began(objects: &dyn Objects) -> Result<Option<Timestamp>> {
+    let (seen, _) = read(objects).await?;
+    Ok(seen.began.or(seen.active))
 }
 
 /// When the stream did not send, as far as anybody has seen.
@@ -58,55 +76,81 @@ pub async fn outages(objects: &dyn Objects) -> Result<Vec<Outage>> {
     Ok(read(objects).await?.0.outages)
 }
 
-/// Looks, mends what may be mended, and writes down what was seen. One request where all is well.
+/// Looks, mends what may be mended, and writes down what was seen. One request where all is well. An outage is written down
+/// before it is mended, so that a run that dies between leaves it to the next to be told of.
 pub async fn look(okta: &dyn Okta, objects: &dyn Objects, org: &Org, now: Timestamp) -> Result<Look> {
     let streams = streams(okta).await?;
     let stream = streams.into_iter().find(|stream| stream.sends_to(&org.place));
-    let (mut seen, version) = read(objects).await?;
-    let before = seen.clone();
-    let (condition, outage) = match stream {
+    let (mut seen, mut version) = read(objects).await?;
+    let mut stored = seen.clone();
+    let condition = match stream {
         Some(stream) if stream.is_active() => {
-            let ended = seen.end(now);
-            seen.active = Some(now);
-            (Condition::Active, ended)
+            seen.end(now);
+            seen.is_active(now);
+            Condition::Active
         }
         Some(stream) => {
-            let stop = match seen.outages.last() {
-                Some(outage) if outage.to.is_none() => None,
-                _ => Some(how_it_stopped(okta, &stream, seen.active, now).await?),
-            };
-            let is_persons = seen.begin(stop, now);
-            let mended = !is_persons && org.reactivates && reactivate(okta, &stream.id).await?;
-            let outage = if mended {
-                seen.mend(now)
+            let stopped = how_it_stopped(okta, &stream, &seen, now).await;
+            seen.stop(&stream, stopped.as_ref(), now);
+            let is_mendable = seen.is_oktas() && org.reactivates;
+            if is_mendable && seen != stored {
+                version = Precondition::Is(objects.put(KEY, encode(&seen)?, version).await?);
+                stored = seen.clone();
+            }
+            if is_mendable && is_set_going(okta, &stream.id).await {
+                seen.mend(now);
+                Condition::Reactivated
             } else {
-                seen.outages.last().cloned()
-            };
-            (
-                if mended {
-                    Condition::Reactivated
-                } else {
-                    Condition::Inactive
-                },
-                outage,
-            )
+                Condition::Inactive
+            }
         }
-        None if seen.active.is_none() && seen.outages.is_empty() => (Condition::NeverSeen, None),
+        None if seen.active.is_none() && seen.outages.is_empty() => Condition::NeverSeen,
         None => {
-            let stop = Stopped {
-                at: seen.active,
-                what: "there is no log stream to this account any more".to_owned(),
-                by_person: true,
-            };
-            let is_open = seen.outages.last().is_some_and(|outage| outage.to.is_none());
-            seen.begin((!is_open).then_some(stop), now);
-            (Condition::Gone, seen.outages.last().cloned())
+            if seen.open().is_none() {
+                let from = seen.active.unwrap_or(now);
+                seen.begin(from, format!("there is no log stream to this account any more{WANTED}"));
+            }
+            Condition::Gone
         }
     };
-    if seen != before {
+    if seen != stored {
         objects.put(KEY, encode(&seen)?, version).await?;
     }
-    Ok(Look { condition, outage })
+    let is_untold = |outage: &&Outage| !seen.told.contains(&outage.from);
+    Ok(Look {
+        condition,
+        untold: seen.outages.iter().filter(is_untold).cloned().collect(),
+        began: seen.began.or(seen.active),
+    })
+}
+
+/// Writes down that the rules were told of these.
+pub async fn told(objects: &dyn Objects, outages: &[Outage]) -> Result<()> {
+    if outages.is_empty() {
+        return Ok(());
+    }
+    let (mut seen, version) = read(objects).await?;
+    let is_known = |from: &Timestamp| seen.outages.iter().any(|outage| outage.from == *from);
+    let told = seen
+        .told
+        .iter()
+        .copied()
+        .chain(outages.iter().map(|outage| outage.from));
+    let told: BTreeSet<Timestamp> = told.filter(is_known).collect();
+    seen.told = told.into_iter().collect();
+    objects.put(KEY, encode(&seen)?, version).await?;
+    Ok(())
+}
+
+/// Whether it sends again. That Okta does not do it is no reason to keep the outage back.
+async fn is_set_going(okta: &dyn Okta, id: &str) -> bool {
+    match reactivate(okta, id).await {
+        Ok(sends) => sends,
+        Err(error) => {
+            tracing::warn!("the log stream could not be set going again: {}", chain(&error));
+            false
+        }
+    }
 }
 
 /// Every log stream of the org.
@@ -141,46 +185,76 @@ pub fn event(outage: &Outage) -> String {
     .to_string()
 }
 
-/// How the stream came to stop.
+/// How the stream came to stop, by Okta's own log.
 struct Stopped {
-    /// When, as far as that is known.
     at: Option<Timestamp>,
-    what: String,
-    /// Whether somebody wanted it, who is not to be overruled.
-    by_person: bool,
+    /// Whether somebody wanted it, who is not to be overruled. Okta itself acts as a `SystemPrincipal`.
+    was_wanted: bool,
 }
 
 impl Seen {
-    /// Begins an outage, unless one goes on. Whether somebody wanted the one that goes on now.
-    fn begin(&mut self, stop: Option<Stopped>, now: Timestamp) -> bool {
-        const WANTED: &str = ", by a person";
-        if let Some(stop) = stop {
-            let wanted = if stop.by_person { WANTED } else { "" };
-            self.outages.push(Outage {
-                from: stop.at.or(self.active).unwrap_or(now),
-                to: None,
-                what: format!("{}{wanted}", stop.what),
-                was_reactivated: false,
-            });
-            let excess = self.outages.len().saturating_sub(OUTAGES);
-            self.outages.drain(..excess);
+    fn is_active(&mut self, now: Timestamp) {
+        self.began.get_or_insert(now);
+        self.active = Some(now);
+    }
+
+    /// The outage that goes on.
+    fn open(&mut self) -> Option<&mut Outage> {
+        self.outages.last_mut().filter(|outage| outage.to.is_none())
+    }
+
+    /// Whether the outage that goes on is known to be Okta's doing.
+    fn is_oktas(&self) -> bool {
+        let last = self.outages.last().filter(|outage| outage.to.is_none());
+        last.is_some_and(|outage| outage.what.ends_with(DEACTIVATED))
+    }
+
+    fn is_explained(&self) -> bool {
+        let last = self.outages.last().filter(|outage| outage.to.is_none());
+        last.is_some_and(|outage| outage.what.contains(DEACTIVATED))
+    }
+
+    /// The stream does not send. What Okta's log says of it may come later than it is seen.
+    fn stop(&mut self, stream: &LogStream, stopped: Option<&Stopped>, now: Timestamp) {
+        let what = match stopped {
+            None => format!("the log stream is {}", stream.status),
+            Some(stopped) => {
+                let wanted = if stopped.was_wanted { WANTED } else { "" };
+                format!("the log stream is {}{DEACTIVATED}{wanted}", stream.status)
+            }
+        };
+        let from = stopped.and_then(|stopped| stopped.at).or(self.active).unwrap_or(now);
+        match self.open() {
+            None => self.begin(from, what),
+            Some(outage) if stopped.is_some() => outage.what = what,
+            Some(_) => {}
         }
-        self.outages.last().is_some_and(|outage| outage.what.ends_with(WANTED))
+    }
+
+    fn begin(&mut self, from: Timestamp, what: String) {
+        self.outages.push(Outage {
+            from,
+            to: None,
+            what,
+            was_reactivated: false,
+        });
+        let excess = self.outages.len().saturating_sub(OUTAGES);
+        self.outages.drain(..excess);
     }
 
     /// Ends the outage that goes on.
-    fn end(&mut self, now: Timestamp) -> Option<Outage> {
-        let outage = self.outages.last_mut().filter(|outage| outage.to.is_none())?;
-        outage.to = Some(now);
-        Some(outage.clone())
+    fn end(&mut self, now: Timestamp) {
+        if let Some(outage) = self.open() {
+            outage.to = Some(now);
+        }
     }
 
-    fn mend(&mut self, now: Timestamp) -> Option<Outage> {
-        self.active = Some(now);
-        self.end(now)?;
-        let outage = self.outages.last_mut()?;
-        outage.was_reactivated = true;
-        Some(outage.clone())
+    fn mend(&mut self, now: Timestamp) {
+        if let Some(outage) = self.open() {
+            outage.was_reactivated = true;
+        }
+        self.end(now);
+        self.is_active(now);
     }
 }
 
@@ -191,43 +265,48 @@ async fn read(objects: &dyn Objects) -> Result<(Seen, Precondition)> {
     }
 }
 
-/// What Okta's own log says of the end: one request.
-async fn how_it_stopped(
-    okta: &dyn Okta,
-    stream: &LogStream,
-    active: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<Stopped> {
-    let back = if active.is_some() { LOOK_BACK } else { FIRST_LOOK_BACK };
-    let from = active.unwrap_or(now).checked_sub(back).unwrap_or(now);
+/// What Okta's own log says of the end that came last; `None` where it says nothing, or cannot be read. It is asked until it says
+/// something.
+async fn how_it_stopped(okta: &dyn Okta, stream: &LogStream, seen: &Seen, now: Timestamp) -> Option<Stopped> {
+    if seen.is_explained() {
+        return None;
+    }
+    let first = || now.checked_sub(FIRST_LOOK_BACK).ok();
+    let since = seen.active.and_then(|active| active.checked_sub(SKEW).ok());
     let ask = Ask::Events(LogQuery {
-        from,
+        from: since.or_else(first).unwrap_or(now),
         // Okta's clock may be ahead.
         to: now.saturating_add(SKEW).unwrap_or(now),
         filter: Some(r#"eventType eq "system.log_stream.lifecycle.deactivate""#.to_owned()),
     });
-    let page = okta.ask(&ask, None).await?;
-    let mut stops = page.items.iter().rev().filter_map(|item| {
-        let event: Value = serde_json::from_str(item.get()).ok()?;
-        let targets = event.get("target")?.as_array()?;
-        targets
-            .iter()
-            .any(|target| target.get("id").and_then(Value::as_str) == Some(&stream.id))
-            .then_some(event)
-    });
-    let Some(stop) = stops.next() else {
-        return Ok(Stopped {
-            at: active,
-            what: format!("the log stream is {}", stream.status),
-            by_person: false,
-        });
-    };
-    let by_person = stop.pointer("/actor/type").and_then(Value::as_str) == Some("User");
-    let at = stop.get("published").and_then(Value::as_str);
-    Ok(Stopped {
+    let (mut next, mut last) = (None, None);
+    loop {
+        let page = match okta.ask(&ask, next.as_ref()).await {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!("cannot see how the log stream stopped: {}", chain(&error));
+                return None;
+            }
+        };
+        let stops = page.items.iter().filter_map(|item| stopped(item.get(), &stream.id));
+        let mut stops = stops;
+        last = stops.next_back().or(last);
+        next = page.next;
+        if next.is_none() {
+            return last;
+        }
+    }
+}
+
+/// What an event says of the end of a stream; `None` for another stream's.
+fn stopped(event: &str, stream: &str) -> Option<Stopped> {
+    let event: Value = serde_json::from_str(event).ok()?;
+    let mut targets = event.get("target")?.as_array()?.iter();
+    targets.find(|target| target.get("id").and_then(Value::as_str) == Some(stream))?;
+    let at = event.get("published").and_then(Value::as_str);
+    Some(Stopped {
         at: at.and_then(|at| at.parse().ok()),
-        what: format!("the log stream is {}: it was deactivated", stream.status),
-        by_person,
+        was_wanted: event.pointer("/actor/type").and_then(Value::as_str) != Some("SystemPrincipal"),
     })
 }
 

@@ -4,7 +4,7 @@ mod history;
 mod tenant;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use oort_streams::local::org::{LocalOrg, Thing};
@@ -209,6 +209,66 @@ async fn a_stream_that_okta_stopped_is_told_of_and_set_going_again() {
     tenant.pass(60);
     let report = tenant.detect(&tenant.okta).await;
     assert_eq!((report.stream, report.new_findings), (Some(Condition::Active), 0));
+}
+
+/// An org whose log says nothing for a while, and which sets no stream going.
+struct Reticent<'a> {
+    okta: &'a LocalOrg,
+    is_silent: AtomicBool,
+}
+
+#[async_trait]
+impl Okta for Reticent<'_> {
+    async fn ask(&self, ask: &Ask, next: Option<&Next>) -> Result<Page> {
+        match ask {
+            Ask::Events(_) if self.is_silent.load(Ordering::Relaxed) => Ok(Page::default()),
+            _ => self.okta.ask(ask, next).await,
+        }
+    }
+
+    async fn act(&self, act: &Act) -> Result<Option<LogStream>> {
+        Err(Error::new(Kind::Unavailable, act.to_string()))
+    }
+
+    fn requests(&self) -> u64 {
+        self.okta.requests()
+    }
+}
+
+#[tokio::test]
+async fn an_outage_is_told_of_whatever_comes_between_and_mended_when_its_cause_is_known() {
+    let tenant = Tenant::new(NINE).await;
+    tenant.connect().await;
+    tenant.deliver().await;
+    tenant.detect(&tenant.okta).await;
+    tenant.pass(10);
+    tenant.okta.fail_streams().await.unwrap();
+    let reticent = Reticent {
+        okta: &tenant.okta,
+        is_silent: AtomicBool::new(true),
+    };
+    // Nobody knows yet who did it: it is told of, and nobody is overruled.
+    let report = tenant.detect(&reticent).await;
+    assert_eq!((report.stream, report.new_findings), (Some(Condition::Inactive), 1));
+    // It is known, and Okta does not set it going.
+    reticent.is_silent.store(false, Ordering::Relaxed);
+    let report = tenant.detect(&reticent).await;
+    assert_eq!((report.stream, report.new_findings), (Some(Condition::Inactive), 0));
+    // What a look has mended is told of although the run died that looked.
+    let again = Tenant::new(NINE).await;
+    again.connect().await;
+    again.detect(&again.okta).await;
+    again.pass(60);
+    again.okta.fail_streams().await.unwrap();
+    let look = stream::look(&again.okta, &again.objects, &again.org, again.clock.now())
+        .await
+        .unwrap();
+    assert_eq!(look.condition, Condition::Reactivated);
+    let report = again.detect(&again.okta).await;
+    assert_eq!((report.stream, report.new_findings), (Some(Condition::Active), 1));
+    assert_eq!(again.detect(&again.okta).await.known_findings, 0, "it is told of once");
+    let report = tenant.detect(&tenant.okta).await;
+    assert_eq!((report.stream, report.new_findings), (Some(Condition::Reactivated), 0));
 }
 
 #[tokio::test]

@@ -97,8 +97,9 @@ async fn pages_are_followed_to_their_end_and_items_stay_as_they_were_written() {
     let link = format!("{}/api/v1/logs?after=1%2C2", server.address);
     server.answer([
         page(r#"[{"uuid":"a", "x":1.0},{"uuid":"b"}]"#, 59, 60, Some(&link)),
-        page(r#"[{"uuid":"c"}]"#, 58, 60, Some(&link)),
+        page(r#"[{"uuid":"c"}]"#, 58, 60, Some(&format!("{link}%2C3"))),
         page("[]", 57, 60, Some(&link)),
+        page("[{}]", 56, 60, Some(&link)),
     ]);
     let okta = by_token(&server);
     let first = okta.ask(&an_hour(), None).await.unwrap();
@@ -111,10 +112,12 @@ async fn pages_are_followed_to_their_end_and_items_stay_as_they_were_written() {
         third.items.is_empty() && third.next.is_none(),
         "an empty page is the last"
     );
+    let round = okta.ask(&an_hour(), first.next.as_ref()).await.unwrap_err();
+    assert_eq!(round.kind, Kind::Invalid, "a page that is its own next would never end");
     let asked = server.asked();
     assert_eq!(asked[1].line, "GET /api/v1/logs?after=1%2C2");
     assert_eq!(asked[0].header("authorization"), Some("SSWS 00-never-shown-token-0"));
-    assert_eq!(okta.requests(), 3);
+    assert_eq!(okta.requests(), 4);
 }
 
 #[tokio::test]
@@ -277,7 +280,14 @@ async fn an_application_asks_for_less_where_not_all_is_granted_and_keeps_its_tok
         200,
         r#"{"access_token":"eyJ-never-shown","expires_in":3600,"token_type":"Bearer"}"#,
     );
-    let server = Server::start([refused, granted, page("[]", 59, 60, None), page("[]", 58, 60, None)]).await;
+    // All at once is refused; then each is asked for by itself, of which the third and the sixth are; then what is left.
+    let by_itself = (1..=7).map(|number| match number {
+        3 | 6 => refused.clone(),
+        _ => granted.clone(),
+    });
+    let answers = [refused.clone()].into_iter().chain(by_itself).chain([granted.clone()]);
+    let pages = [page("[]", 59, 60, None), page("[]", 58, 60, None)];
+    let server = Server::start(answers.chain(pages)).await;
     let sign_in = SignIn::Key {
         client_id: "0oa9".to_owned(),
         key_id: None,
@@ -286,11 +296,20 @@ async fn an_application_asks_for_less_where_not_all_is_granted_and_keeps_its_tok
     okta.ask(&an_hour(), None).await.unwrap();
     okta.ask(&an_hour(), None).await.unwrap();
     let asked = server.asked();
-    assert_eq!(asked.len(), 4, "the token is asked for once");
+    assert_eq!(asked.len(), 11, "the token is asked for once");
     assert_eq!(asked[0].line, "POST /oauth2/v1/token");
-    assert!(asked[0].body.contains("okta.logStreams.manage") && !asked[1].body.contains("okta.logStreams.manage"));
-    assert!(asked[1].body.contains("client-assertion-type%3Ajwt-bearer"));
-    assert_eq!(asked[2].header("authorization"), Some("Bearer eyJ-never-shown"));
+    assert!(asked[0].body.contains("okta.logStreams.manage"));
+    let last = &asked[8].body;
+    assert!(
+        last.contains("okta.logStreams.read") && last.contains("okta.devices.read"),
+        "{last}"
+    );
+    assert!(
+        !last.contains("okta.logStreams.manage") && !last.contains("okta.groups.read"),
+        "{last}"
+    );
+    assert!(last.contains("client-assertion-type%3Ajwt-bearer"));
+    assert_eq!(asked[9].header("authorization"), Some("Bearer eyJ-never-shown"));
 
     let wrong = Answer::body(
         401,
