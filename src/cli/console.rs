@@ -10,6 +10,8 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use clap::Args;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
 use ipnet::IpNet;
 use jiff::SignedDuration;
 use secrecy::SecretString;
@@ -23,6 +25,7 @@ use crate::console::{Access, Console, Provider, ProviderSettings, Settings};
 
 /// Answers that are under way get so long when the console ends.
 const LAST_ANSWERS: Duration = Duration::from_secs(10);
+const HEADERS_COME_WITHIN: Duration = Duration::from_secs(20);
 
 /// Show an environment's tenants, findings and users' activity in a browser.
 ///
@@ -122,10 +125,12 @@ impl ConsoleVerb {
             self.environment.environment
         ));
         let served = if let Some(tls) = self.tls().await? {
-            let server = axum_server::from_tcp_rustls(listener, tls).map_err(Failure::unavailable)?;
+            let mut server = axum_server::from_tcp_rustls(listener, tls).map_err(Failure::unavailable)?;
+            patient(server.http_builder());
             server.handle(handle).serve(service).await
         } else {
-            let server = axum_server::from_tcp(listener).map_err(Failure::unavailable)?;
+            let mut server = axum_server::from_tcp(listener).map_err(Failure::unavailable)?;
+            patient(server.http_builder());
             server.handle(handle).serve(service).await
         };
         served.map_err(Failure::unavailable)?;
@@ -169,9 +174,21 @@ impl ConsoleVerb {
             );
         }
         let Some(settings) = provider else {
-            return Ok(Access::ThisMachine);
+            if is_on_this_machine(public_url) {
+                return Ok(Access::ThisMachine);
+            }
+            return Err(
+                Failure::refused(format!("readers of {public_url} would not have to sign in"))
+                    .hint("name an OpenID provider with --oidc-issuer and --oidc-client-id"),
+            );
         };
         let is_safe = |url: &str| url.starts_with("https://") || is_on_this_machine(url);
+        if !is_safe(public_url) {
+            return Err(
+                Failure::input(format!("sign-ins would come to {public_url} in the clear"))
+                    .hint("name the address that readers use with --public-url, beginning with https://"),
+            );
+        }
         if !is_safe(&settings.issuer) {
             return Err(
                 Failure::input(format!("the provider {} is asked in the clear", settings.issuer))
@@ -213,8 +230,16 @@ impl ProviderArgs {
     }
 }
 
+/// Nobody holds a connection for long who does not say what they want.
+fn patient(builder: &mut Builder<TokioExecutor>) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_COME_WITHIN);
+}
+
 fn is_on_this_machine(url: &str) -> bool {
-    let host = url.strip_prefix("http://").unwrap_or_default();
+    let host = url.split_once("://").map_or(url, |(_, host)| host);
     let host = host.split('/').next().unwrap_or_default();
     ["127.0.0.1", "localhost", "[::1]"]
         .iter()

@@ -160,6 +160,10 @@ impl List {
     async fn run(self, global: &Global) -> Outcome {
         let target = Target::open(global, &self.tenant).await?;
         let mut all = findings::all(&*target.objects).await?;
+        let now = WallClock.now();
+        for finding in &mut all {
+            finding.status = finding.stands(now);
+        }
         all.retain(|finding| self.wants(finding));
         all.truncate(self.limit);
         match self.format {
@@ -176,7 +180,7 @@ impl List {
 
     fn wants(&self, finding: &Finding) -> bool {
         let is = |wanted: &StatusArg| {
-            finding.stands(WallClock.now())
+            finding.status
                 == match wanted {
                     StatusArg::New => Status::New,
                     StatusArg::Notified => Status::Notified,
@@ -218,9 +222,10 @@ impl Show {
         let target = Target::open(global, &self.tenant).await?;
         let rules = target.rules(&self.detections, global)?;
         let key = key_of(&target, &self.id).await?;
-        let Some(finding) = findings::at(&*target.objects, &key).await? else {
+        let Some(mut finding) = findings::at(&*target.objects, &key).await? else {
             return Err(Failure::input(format!("the finding {} is gone", self.id)).hint("its retention has passed"));
         };
+        finding.status = finding.stands(WallClock.now());
         let advice = rules.advice(&finding.matched.rule_id);
         match self.format {
             ExportFormat::Json => output::json(&finding),

@@ -8,17 +8,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::console::cached::Cached;
-use crate::console::index::{Index, Known};
+use crate::console::index::{Index, LEAST_OF_ID};
 use crate::console::job::Jobs;
 use crate::console::rulebook::Rulebook;
 use crate::lake::Lake;
+use crate::model::finding::Finding;
 use crate::model::name::TenantId;
 use crate::model::prerequisite::Line;
-use crate::model::run::Run;
+use crate::model::run::{Ended, Run};
 use crate::ports::{Objects, QueueDepth, Result};
 use crate::runtime::directory::People;
 use crate::runtime::refresh::{Overview, Report, Stage};
-use crate::runtime::runs;
+use crate::runtime::{findings, runs};
 
 /// How long a look at stack, source and queue is good enough.
 const SIGHT_LASTS: SignedDuration = SignedDuration::from_secs(30);
@@ -73,6 +74,8 @@ pub struct Seen {
     #[serde(flatten)]
     pub sight: Sight,
     pub detected: Option<Timestamp>,
+    /// Whether the last of these has failed.
+    pub has_failed: bool,
     pub compacted: Option<Timestamp>,
 }
 
@@ -154,14 +157,21 @@ impl Desk {
     }
 
     /// One finding was changed here: whoever looks next sees it.
-    pub fn finding_changed(&self) {
-        self.index.forget();
+    pub fn finding_changed(&self, key: &str, finding: &Finding) {
+        self.index.change(|index| index.with(key, finding));
     }
 
-    /// The finding whose id begins so, if it is the only one.
-    pub async fn finding(&self, id: &str, now: Timestamp) -> Result<Option<Known>> {
+    /// The key of the finding whose id begins so, if it is the only one; of a new one too, which lists do not have yet.
+    pub async fn key_of_finding(&self, id: &str, now: Timestamp) -> Result<Option<String>> {
         let index = self.findings(now).await?;
-        Ok(index.by_id(id).cloned())
+        if let Some(known) = index.by_id(id) {
+            return Ok(Some(known.key.clone()));
+        }
+        if !(LEAST_OF_ID..=32).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(None);
+        }
+        let mut keys = findings::keys_of(&*self.objects, id).await?;
+        Ok(if keys.len() == 1 { keys.pop() } else { None })
     }
 
     pub async fn people(&self, now: Timestamp) -> Result<Arc<People>> {
@@ -174,17 +184,18 @@ impl Desk {
         self.people.forget();
     }
 
-    /// How all stands, as of half a minute ago at most.
+    /// How all stands, as of some minutes ago at most.
     pub async fn seen(&self, now: Timestamp) -> Result<Arc<Seen>> {
         let (outside, objects) = (Arc::clone(&self.outside), Arc::clone(&self.objects));
         let load = |_: Option<Arc<Seen>>| async move {
             let last = |role| runs::newest(&*objects, role, None, now, 1);
             let (sight, detected, compacted) = futures::try_join!(outside.sight(), last("detect"), last("compact"))?;
-            let began = |runs: Vec<(String, Run)>| runs.first().map(|(_, run)| run.began);
+            let began = |runs: &[(String, Run)]| runs.first().map(|(_, run)| run.began);
             Ok(Seen {
                 sight,
-                detected: began(detected),
-                compacted: began(compacted),
+                detected: began(&detected),
+                has_failed: detected.first().is_some_and(|(_, run)| run.state == Ended::Failed),
+                compacted: began(&compacted),
             })
         };
         self.seen.get(now, load).await

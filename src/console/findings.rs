@@ -16,7 +16,7 @@ use crate::console::problem::Problem;
 use crate::console::visit::{Answer, Outcome, Visit};
 use crate::console::visitor::Role;
 use crate::console::{activity, view};
-use crate::lake::page::row as read_row;
+use crate::lake::page::{Filter, row as read_row};
 use crate::model::finding::{Finding, Severity, Status};
 use crate::model::notification::Advice;
 use crate::runtime::findings as stored;
@@ -167,7 +167,11 @@ pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
         let mut read = futures::stream::iter(read).buffered(AT_ONCE);
         let mut findings: Vec<Finding> = Vec::new();
         while let Some(finding) = read.next().await {
-            findings.extend(finding?);
+            let mut finding = finding?;
+            if let Some(finding) = &mut finding {
+                finding.status = finding.stands(now);
+            }
+            findings.extend(finding);
         }
         Answer::json(&Page {
             findings,
@@ -246,14 +250,18 @@ async fn download(visit: Visit, format: Format) -> Outcome {
 /// The finding that the address names, as it is stored.
 pub async fn stored(visit: &Visit) -> Result<(String, Finding), Problem> {
     let (desk, id) = (visit.desk()?, visit.param("finding"));
-    let known = desk.finding(id, visit.console.now()).await?;
-    let known = known.ok_or_else(|| Problem::not_found("finding"))?;
-    let finding = stored::at(&*desk.objects, &known.key).await?;
-    Ok((known.key, finding.ok_or_else(|| Problem::not_found("finding"))?))
+    let key = desk.key_of_finding(id, visit.console.now()).await?;
+    let key = key.ok_or_else(|| Problem::not_found("finding"))?;
+    let finding = stored::at(&*desk.objects, &key).await?;
+    Ok((key, finding.ok_or_else(|| Problem::not_found("finding"))?))
 }
 
 pub fn api_finding(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { Answer::json(&stored(&visit).await?.1) })
+    Box::pin(async move {
+        let mut finding = stored(&visit).await?.1;
+        finding.status = finding.stands(visit.console.now());
+        Answer::json(&finding)
+    })
 }
 
 pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
@@ -286,6 +294,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
             .history
             .iter()
             .map(|change| json!({ "at": change.at, "to": change.to.as_str(), "by": change.by, "why": change.why }));
+        let (rows, note) = events(&visit, &finding, user_id.as_deref()).await?;
         let content = json!({
             "finding": json!({
                 "id": finding.id,
@@ -311,7 +320,8 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
                 "false_positives": about.map(|about| about.false_positives.clone()).unwrap_or_default(),
             }),
             "history": history.collect::<Vec<_>>(),
-            "events": json!({ "rows": events(&visit, &finding, user_id.as_deref()).await?, "next": null, "first": true }),
+            "events": json!({ "rows": rows, "next": null, "first": true }),
+            "events_note": note,
             "event_json": serde_json::to_string_pretty(&finding.event).unwrap_or_default(),
             "may_act": visit.may(Role::Analyst),
             "actions": json!({
@@ -324,25 +334,44 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
     })
 }
 
-/// Its events that are in the Activity table already, oldest first; of many, those around which it was found.
-async fn events(visit: &Visit, finding: &Finding, user_id: Option<&str>) -> Result<Vec<Value>, Problem> {
-    const NEWEST: usize = 500;
+/// Its newest events that are in the user's Activity table, newest first, and what to say of the others.
+async fn events(visit: &Visit, finding: &Finding, user_id: Option<&str>) -> Result<(Vec<Value>, String), Problem> {
+    const NEWEST: usize = 1_000;
     const SHOWN: usize = 30;
     let desk = visit.desk()?;
     let (Some(user), Some(lake)) = (user_id, &desk.lake) else {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), String::new()));
+    };
+    let (rows, count) = match &finding.episode {
+        None => {
+            let row = read_row(lake, user, finding.published, &finding.event_uuid).await?;
+            (row.into_iter().collect(), 1)
+        }
+        Some(episode) => {
+            let filter = Filter {
+                from: Some(episode.first_seen),
+                to: episode.last_seen.checked_add(SignedDuration::from_millis(1)).ok(),
+                ..Filter::default()
+            };
+            let mut rows = activity::newest(desk, user, &filter, NEWEST).await?;
+            rows.retain(|row| episode.events.contains(&row.event_uuid));
+            (rows, episode.count)
+        }
     };
     let tenant = desk.tenant.as_str();
-    let Some(episode) = &finding.episode else {
-        let row = read_row(lake, user, finding.published, &finding.event_uuid).await?;
-        return Ok(row.iter().map(|row| activity::row(tenant, row, false)).collect());
+    let shown: Vec<Value> = rows
+        .iter()
+        .take(SHOWN)
+        .map(|row| activity::row(tenant, row, false))
+        .collect();
+    let note = if shown.len() as u64 == count {
+        String::new()
+    } else {
+        format!(
+            "{} of {count} events are shown: the newest of this user's that are in the Activity table. Others are of other users, or \
+             come with the next compaction or refresh.",
+            shown.len()
+        )
     };
-    let filter = crate::lake::page::Filter {
-        from: Some(episode.first_seen),
-        to: episode.last_seen.checked_add(SignedDuration::from_millis(1)).ok(),
-        ..Default::default()
-    };
-    let rows = activity::newest(desk, user, &filter, NEWEST).await?;
-    let own = rows.iter().filter(|row| episode.events.contains(&row.event_uuid));
-    Ok(own.take(SHOWN).map(|row| activity::row(tenant, row, false)).collect())
+    Ok((shown, note))
 }

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::RequestExt as _;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::{ConnectInfo, RawPathParams, Request};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use jiff::SignedDuration;
@@ -24,7 +25,7 @@ use crate::console::{Console, view};
 /// A form or a JSON object of an action is small.
 const MOST_FORM_BYTES: usize = 64 * 1024;
 /// A page that is larger than this is sent without a tag of its content.
-const MOST_TAGGED_BYTES: usize = 8 << 20;
+const MOST_TAGGED_BYTES: u64 = 8 << 20;
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -38,10 +39,16 @@ struct Seen {
 /// Answers a request to a route.
 pub async fn answer(console: Arc<Console>, route: &'static Route, request: Request) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let (tag, address) = (
-        request.headers().get(header::IF_NONE_MATCH).cloned(),
-        request.uri().to_string(),
-    );
+    let tag = request.headers().get(header::IF_NONE_MATCH).cloned();
+    // Whoever has to sign in first comes back to a page, and to no action.
+    let address = match route.method {
+        Method::POST => "/".to_owned(),
+        _ => request
+            .uri()
+            .path_and_query()
+            .map_or("/", |address| address.as_str())
+            .to_owned(),
+    };
     let path = request.uri().path().to_owned();
     let mut seen = Seen::default();
     let answered = let_in(&console, route, request, &mut seen).await;
@@ -119,11 +126,10 @@ fn audit(seen: &Seen, path: &str, answered: &Result<Response, Problem>) {
 /// Who asks must have come by the address that we are at: a page of another site that gave its own name our address is refused,
 /// and so is a proxy that is none of ours.
 fn check_way(console: &Console, request: &Request) -> Result<(), Problem> {
-    let host = request
-        .headers()
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok())
-        .unwrap_or_default();
+    // HTTP/2 has it in the address.
+    let of_address = request.uri().authority().map(Authority::as_str);
+    let of_header = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = of_address.or(of_header).unwrap_or_default();
     if !console.is_ours(host) {
         return Err(
             Problem::new(StatusCode::MISDIRECTED_REQUEST, format!("This is not {host:?}."))
@@ -133,10 +139,9 @@ fn check_way(console: &Console, request: &Request) -> Result<(), Problem> {
     if console.proxies.is_empty() {
         return Ok(());
     }
-    let peer = request
-        .extensions()
-        .get::<ConnectInfo<SocketAddr>>()
-        .map(|info| info.0.ip());
+    // One who came by IPv4 to an address of IPv6 is written as both.
+    let info = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let peer = info.map(|info| info.0.ip().to_canonical());
     let is_ours = peer.is_some_and(|peer| console.proxies.iter().any(|network| network.contains(&peer)));
     let is_tls = request
         .headers()
@@ -304,14 +309,19 @@ async fn finish(response: Response, known: Option<&HeaderValue>, (route, is_secu
     response
 }
 
+/// Pages are made whole; what is larger than a page comes without a tag.
 async fn tagged(response: Response, known: Option<&HeaderValue>) -> Response {
+    if response
+        .body()
+        .size_hint()
+        .exact()
+        .is_none_or(|bytes| bytes > MOST_TAGGED_BYTES)
+    {
+        return response;
+    }
     let (mut parts, body) = response.into_parts();
-    let bytes = match to_bytes(body, MOST_TAGGED_BYTES).await {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            tracing::warn!("a page is too large: {error}");
-            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-        }
+    let Ok(bytes) = to_bytes(body, usize::MAX).await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let tag = format!("\"{}\"", &format!("{:x}", Sha256::digest(&bytes))[..32]);
     let is_known = known
@@ -338,7 +348,7 @@ impl Pace {
     /// Readers that are remembered.
     const MOST: usize = 10_000;
 
-    fn take(&self, who: &str, now: jiff::Timestamp) -> Result<(), Problem> {
+    pub fn take(&self, who: &str, now: jiff::Timestamp) -> Result<(), Problem> {
         let mut buckets = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if buckets.len() > Self::MOST {
             let full = SignedDuration::from_secs_f64(Self::AT_ONCE / Self::A_SECOND);

@@ -18,6 +18,9 @@ const AT_ONCE: usize = 32;
 const GROWING: SignedDuration = SignedDuration::from_hours(3 * 24);
 const ALL_AFTER: SignedDuration = SignedDuration::from_mins(15);
 
+/// So much of an ID tells one finding from others.
+pub const LEAST_OF_ID: usize = 8;
+
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Known {
@@ -36,6 +39,9 @@ pub struct Known {
     pub count: u64,
     pub status: Status,
     pub muted_until: Option<Timestamp>,
+    /// Where it stands when its mute has ended.
+    #[serde(skip)]
+    pub afterwards: Status,
 }
 
 impl Known {
@@ -56,13 +62,14 @@ impl Known {
             count: episode.map_or(1, |episode| episode.count),
             status: finding.status,
             muted_until: finding.muted_until(),
+            afterwards: finding.stands(Timestamp::MAX),
         }
     }
 
     /// Where it stands now: a mute may have ended.
     pub fn stands(&self, now: Timestamp) -> Status {
         match self.muted_until {
-            Some(until) if self.status == Status::Muted && until <= now => Status::Notified,
+            Some(until) if until <= now => self.afterwards,
             _ => self.status,
         }
     }
@@ -172,17 +179,27 @@ impl Index {
         })
     }
 
+    /// The same with a finding as it is now.
+    pub fn with(&self, key: &str, finding: &Finding) -> Self {
+        let mut index = Self {
+            all: self.all.clone(),
+            by_key: self.by_key.clone(),
+            read_at_all: self.read_at_all,
+        };
+        if let Some(place) = index.by_key.get(key) {
+            index.all[*place] = Known::of(key, finding);
+        }
+        index
+    }
+
     fn by_key(&self, key: &str) -> Option<&Known> {
         self.all.get(*self.by_key.get(key)?)
     }
 
     /// The only finding whose id begins so.
     pub fn by_id(&self, id: &str) -> Option<&Known> {
-        const LEAST: usize = 8;
-        let mut meant = self
-            .all
-            .iter()
-            .filter(|known| id.len() >= LEAST && known.id.starts_with(id));
+        let is_long = id.len() >= LEAST_OF_ID;
+        let mut meant = self.all.iter().filter(|known| is_long && known.id.starts_with(id));
         meant.next().filter(|_| meant.next().is_none())
     }
 

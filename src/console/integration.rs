@@ -91,11 +91,15 @@ pub fn api_integration(visit: Visit) -> BoxFuture<'static, Outcome> {
 }
 
 pub fn api_checks(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { Answer::json(&visit.desk()?.outside.checks().await?) })
+    Box::pin(async move {
+        visit.asks_okta()?;
+        Answer::json(&visit.desk()?.outside.checks().await?)
+    })
 }
 
 pub fn checks(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
+        visit.asks_okta()?;
         let checks = visit.desk()?.outside.checks().await?;
         let line = |line: &Line| json!({ "title": line.title, "verdict": line.verdict, "seen": line.seen, "to_do": line.to_do });
         let checks: Vec<_> = checks.iter().map(line).collect();

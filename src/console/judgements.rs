@@ -27,7 +27,7 @@ pub fn reopen(visit: Visit) -> BoxFuture<'static, Outcome> {
 
 async fn judge(visit: Visit, to: Status) -> Outcome {
     let reason = visit.told("reason").trim();
-    if reason.is_empty() || reason.len() > MOST_REASON {
+    if reason.is_empty() || reason.chars().count() > MOST_REASON {
         return Err(Problem::bad_request(
             "Say why, in up to a thousand characters: `reason`.",
         ));
@@ -57,8 +57,8 @@ async fn judge(visit: Visit, to: Status) -> Outcome {
         true
     })
     .await?;
-    desk.finding_changed();
     let finding = changed.ok_or_else(|| Problem::not_found("finding"))?;
+    desk.finding_changed(&key, &finding);
     if visit.is_api {
         return Answer::json(&finding);
     }

@@ -121,8 +121,10 @@ fn judge(seen: &Seen, now: Timestamp) -> (State, String) {
         return attention(format!("{} dead letters", depth.dead));
     }
     match seen.detected {
+        None => attention("no run of the detector is known".to_owned()),
+        Some(_) if seen.has_failed => attention("the detector has failed: its runs say why".to_owned()),
         Some(at) if now.duration_since(at) > LATE => attention("the detector is late".to_owned()),
-        _ => (State::Ok, String::new()),
+        Some(_) => (State::Ok, String::new()),
     }
 }
 
@@ -204,7 +206,8 @@ mod tests {
                 oldest_seconds: None,
                 last_event: last_event.map(|at| at.parse().unwrap()),
             },
-            detected: None,
+            detected: "2026-11-24T12:30:00Z".parse().ok(),
+            has_failed: false,
             compacted: None,
         }
     }

@@ -57,17 +57,23 @@ fn search(people: &People, index: &Index, wanted: &str, now: Timestamp, most: us
         .to_lowercase();
         words.iter().all(|word| text.contains(word))
     };
-    let mut known: BTreeMap<&str, Person> = people
+    let has_directory = people.all().next().is_some();
+    let mut found: BTreeMap<&str, Person> = people
         .all()
+        .filter(|person| is_found(person))
         .map(|person| (person.id.as_str(), person.clone()))
         .collect();
-    let has_directory = !known.is_empty();
     // Whoever was found something of is somebody, also where the org was never looked at.
     for finding in index.all.iter().filter(|finding| !finding.user_id.is_empty()) {
-        known.entry(&finding.user_id).or_insert_with(|| of_finding(finding));
+        if people.find(&finding.user_id).is_none() && !found.contains_key(finding.user_id.as_str()) {
+            let person = of_finding(finding);
+            if is_found(&person) {
+                found.insert(&finding.user_id, person);
+            }
+        }
     }
-    let found = known.into_values().filter(is_found);
     let mut users: Vec<Found> = found
+        .into_values()
         .map(|person| Found {
             risk: risks.get(person.id.as_str()).copied().unwrap_or_default(),
             person,
@@ -283,6 +289,7 @@ pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
 /// Factors and profile, as the org tells them now.
 pub fn account(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
+        visit.asks_okta()?;
         let (person, _) = person(&visit).await?;
         let content = match visit.desk()?.outside.account(&person.id).await {
             Ok(Some(overview)) => {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use futures::future::BoxFuture;
 use serde_json::json;
 
-use crate::console::job::{Job, State};
+use crate::console::job::{Job, NotBegun, State};
 use crate::console::people::user_href;
 use crate::console::problem::Problem;
 use crate::console::visit::{Answer, Outcome, Visit};
@@ -19,17 +20,22 @@ pub fn begin(visit: Visit) -> BoxFuture<'static, Outcome> {
         let user = visit.param("user").to_owned();
         let fresh = chance::token()?;
         let id = match desk.jobs.begin(&fresh, &user) {
-            Ok(()) => {
-                let (desk, id) = (Arc::clone(&desk), fresh.clone());
+            Ok(running) => {
+                let desk = Arc::clone(&desk);
                 tokio::spawn(async move {
-                    let stage = |stage| desk.jobs.at(&id, stage);
-                    let ended = desk.outside.refresh(&user, &stage).await;
+                    let ended = desk.outside.refresh(&user, &|stage| running.at(stage)).await;
                     desk.people_changed();
-                    desk.jobs.end(&id, ended.map_err(|error| chain(&error)));
+                    running.end(ended.map_err(|error| chain(&error)));
                 });
                 fresh
             }
-            Err(running) => running,
+            Err(NotBegun::Runs(id)) => id,
+            Err(NotBegun::TooMany) => {
+                return Err(
+                    Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many refreshes are under way.")
+                        .to_do("Wait until some have ended."),
+                );
+            }
         };
         if visit.is_api {
             return Answer::json(&desk.jobs.get(&id).ok_or_else(|| Problem::not_found("refresh"))?);

@@ -373,7 +373,7 @@ pub static ROUTES: &[Route] = &[
             Field {
                 name: "role",
                 about: "Only those of a verb.",
-                kind: FieldKind::One(&["detect", "compact", "reconcile", "maintain", "refresh", "replay"]),
+                kind: FieldKind::One(&runs::ROLES),
                 is_required: false,
             },
             AFTER,

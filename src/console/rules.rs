@@ -1,5 +1,7 @@
 //! Rules: what is looked for, what shows that it works, and how often it fired.
 
+use std::collections::BTreeMap;
+
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -7,7 +9,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::console::export::{self, Format};
-use crate::console::index::Index;
 use crate::console::problem::Problem;
 use crate::console::rulebook::{Entry, Example};
 use crate::console::view;
@@ -40,8 +41,8 @@ pub struct Whole {
     pub examples: Vec<Example>,
 }
 
-fn line(entry: &Entry, index: &Index, now: Timestamp) -> Line {
-    let fired = index.fired(now).get(entry.about.id.as_str()).copied();
+fn line(entry: &Entry, fired: &BTreeMap<&str, (u64, Timestamp)>) -> Line {
+    let fired = fired.get(entry.about.id.as_str()).copied();
     Line {
         about: entry.about.clone(),
         kind: entry.kind(),
@@ -62,7 +63,8 @@ async fn lines(visit: &Visit) -> Result<Vec<Line>, Problem> {
         words.iter().all(|word| text.contains(word.as_str()))
     };
     let entries = desk.rules.entries.iter().filter(is_found);
-    let mut lines: Vec<Line> = entries.map(|entry| line(entry, &index, now)).collect();
+    let fired = index.fired(now);
+    let mut lines: Vec<Line> = entries.map(|entry| line(entry, &fired)).collect();
     lines.sort_by(|a, b| {
         b.fired
             .cmp(&a.fired)
@@ -80,7 +82,7 @@ async fn whole(visit: &Visit) -> Result<Whole, Problem> {
         .ok_or_else(|| Problem::not_found("rule"))?;
     let index = desk.findings(now).await?;
     Ok(Whole {
-        line: line(entry, &index, now),
+        line: line(entry, &index.fired(now)),
         source: entry.source.clone(),
         examples: entry.examples.clone(),
     })

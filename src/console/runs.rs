@@ -1,5 +1,7 @@
 //! Runs of a tenant's tasks, newest first.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +16,7 @@ use crate::runtime::runs::newest;
 
 const SHOWN: usize = 50;
 const MOST: usize = 1_000;
-const ROLES: [&str; 6] = ["detect", "compact", "reconcile", "maintain", "refresh", "replay"];
+pub const ROLES: [&str; 5] = ["detect", "compact", "reconcile", "maintain", "refresh"];
 
 /// Runs that were asked for.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -93,9 +95,23 @@ pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(download(visit, Format::JsonLines))
 }
 
+/// All of them, read and sent a page at a time.
 async fn download(visit: Visit, format: Format) -> Outcome {
-    let page = page_of(&visit, MOST).await?;
-    let name = format!("{}-runs", visit.desk()?.tenant);
+    // A wrong role is said before the file begins.
+    let first = page_of(&visit, 1).await?;
+    drop(first);
+    let (desk, role) = (Arc::clone(visit.desk()?), visit.asked("role").to_owned());
+    let (name, now) = (format!("{}-runs", desk.tenant), visit.console.now());
+    let pages = futures::stream::try_unfold(Some(None::<String>), move |place| {
+        let (desk, role) = (Arc::clone(&desk), role.clone());
+        async move {
+            let Some(after) = place else { return Ok(None) };
+            let page = newest(&*desk.objects, &role, after.as_deref(), now, MOST).await?;
+            let rest = (page.len() == MOST).then(|| page.last().map(|(key, _)| key.clone()));
+            let runs: Vec<Run> = page.into_iter().map(|(_, run)| run).collect();
+            Ok::<_, crate::ports::Error>(Some((runs, rest)))
+        }
+    });
     let columns = ["began", "ended", "role", "state", "counts", "error", "id"];
-    Ok(export::whole(&name, format, &columns, page.runs))
+    Ok(export::download(&name, format, columns.to_vec(), pages))
 }

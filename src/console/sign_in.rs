@@ -29,8 +29,10 @@ use crate::ports::{Error, Kind, Result, chain};
 
 /// Somebody who went to the provider comes back within so long.
 const COMES_BACK: SignedDuration = SignedDuration::from_mins(10);
-/// Sign-ins under way; whoever begins many drops others'.
+/// Sign-ins under way; the oldest makes room.
 const MOST_UNDER_WAY: usize = 5_000;
+/// No address of ours is longer.
+const MOST_ADDRESS: usize = 2_048;
 const REQUEST_LASTS: Duration = Duration::from_secs(10);
 const MOST_BYTES: usize = 1 << 20;
 /// What the provider publishes of itself is read again after so long: it changes its keys.
@@ -139,9 +141,14 @@ impl Provider {
         let back = format!("{}/signin/callback", self.settings.public_url.trim_end_matches('/'));
         let back = RedirectUrl::new(back).map_err(invalid)?;
         let send = |request| send(self.http.clone(), request);
-        let metadata = CoreProviderMetadata::discover_async(issuer, &send)
-            .await
-            .map_err(|error| Error::caused(Kind::Unavailable, op(), error))?;
+        let metadata = match CoreProviderMetadata::discover_async(issuer, &send).await {
+            Ok(metadata) => metadata,
+            // It described itself before, and most of that lasts.
+            Err(error) => {
+                let old = known.as_ref().map(|(_, asked)| asked.clone());
+                return old.ok_or_else(|| Error::caused(Kind::Unavailable, op(), error));
+            }
+        };
         let secret = self.settings.client_secret.as_ref();
         let asked = Client::from_provider_metadata(
             metadata,
@@ -172,7 +179,10 @@ impl Provider {
         let mut under_way = self.under_way();
         under_way.retain(|_, one| one.until > now);
         if under_way.len() >= MOST_UNDER_WAY {
-            under_way.clear();
+            let first = under_way.iter().min_by_key(|(_, one)| one.until);
+            if let Some(first) = first.map(|(state, _)| state.clone()) {
+                under_way.remove(&first);
+            }
         }
         let one = UnderWay {
             nonce,
@@ -265,7 +275,7 @@ fn provider(console: &Console) -> std::result::Result<&Provider, Problem> {
 fn own_page(to: &str) -> &str {
     // Browsers pass over white space in an address, so that none may stand in it.
     let is_plain = to.chars().all(|c| c.is_ascii_graphic() && c != '\\');
-    let is_own = to.starts_with('/') && !to.starts_with("//") && is_plain;
+    let is_own = to.starts_with('/') && !to.starts_with("//") && is_plain && to.len() <= MOST_ADDRESS;
     if is_own { to } else { "/" }
 }
 

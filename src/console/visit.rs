@@ -48,6 +48,12 @@ impl Visit {
         self.role() >= Some(role)
     }
 
+    /// Okta's and AWS's limits are the tenant's, too: who looks there is held to a pace as who acts.
+    pub fn asks_okta(&self) -> Result<(), Problem> {
+        let who = format!("{} asks", self.visitor.name);
+        self.console.pace.take(&who, self.console.now())
+    }
+
     pub fn param(&self, name: &str) -> &str {
         self.params.get(name).map_or("", String::as_str)
     }

@@ -186,10 +186,14 @@ impl Finding {
         last?.until
     }
 
-    /// Where it stands at a time: a mute that has ended keeps nobody from looking, although nothing has come since.
+    /// Where it stands at a time: a mute that has ended keeps nobody from looking, although nothing has come since. It is then as
+    /// it was before.
     pub fn stands(&self, now: Timestamp) -> Status {
         match self.muted_until() {
-            Some(until) if until <= now => Status::Notified,
+            Some(until) if until <= now => {
+                let mut before = self.history.iter().rev().map(|change| change.to);
+                before.find(|to| *to != Status::Muted).unwrap_or_default()
+            }
             _ => self.status,
         }
     }
@@ -213,4 +217,68 @@ pub fn finding_id(tenant: &str, rule_id: &str, name: &str) -> String {
         digest.update(part.as_bytes());
     }
     format!("{:x}", digest.finalize())[..32].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn finding(last_seen: &str, events: &[&str]) -> Finding {
+        serde_json::from_value(json!({
+            "id": "f", "tenant": "acme", "rule_id": "r", "title": "t", "severity": "high", "tags": [], "fields": [],
+            "published": "2026-11-01T00:00:00Z", "event_uuid": "a", "event_type": "e", "actor": "ann", "event": null,
+            "episode": {"entity": "ann", "first_seen": "2026-11-01T00:00:00Z", "last_seen": last_seen, "count": events.len(), "events": events},
+        }))
+        .unwrap()
+    }
+
+    fn muted(until: Option<&str>) -> Finding {
+        let mut finding = finding("2026-11-01T00:00:00Z", &["a"]);
+        for (to, until) in [(Status::Notified, None), (Status::Muted, until)] {
+            finding.change(Change {
+                at: at("2026-11-02T00:00:00Z"),
+                to,
+                by: "ann".to_owned(),
+                why: "known".to_owned(),
+                until: until.map(at),
+            });
+        }
+        finding
+    }
+
+    #[test]
+    fn a_mute_ends_and_what_comes_after_it_opens_the_finding_again() {
+        let until = at("2026-11-09T00:00:00Z");
+        let quiet = muted(Some("2026-11-09T00:00:00Z"));
+        assert_eq!(quiet.stands(at("2026-11-08T23:59:59Z")), Status::Muted);
+        assert_eq!(quiet.stands(until), Status::Notified, "as it was before");
+        for (last_seen, status) in [
+            ("2026-11-08T00:00:00Z", Status::Muted),
+            ("2026-11-09T00:00:01Z", Status::New),
+        ] {
+            let mut grown = quiet.clone();
+            grown.grow(&finding(last_seen, &["a", "b"]));
+            assert_eq!((grown.status, grown.episode.unwrap().count), (status, 2), "{last_seen}");
+        }
+        let mut for_ever = muted(None);
+        for_ever.grow(&finding("2030-01-01T00:00:00Z", &["a", "b"]));
+        assert_eq!(
+            (for_ever.status, for_ever.stands(Timestamp::MAX)),
+            (Status::Muted, Status::Muted)
+        );
+        let mut never_told = finding("2026-11-01T00:00:00Z", &["a"]);
+        never_told.change(Change {
+            at: at("2026-11-02T00:00:00Z"),
+            to: Status::Muted,
+            by: "ann".to_owned(),
+            why: "known".to_owned(),
+            until: Some(until),
+        });
+        assert_eq!(never_told.stands(until), Status::New);
+    }
 }

@@ -132,7 +132,7 @@ impl Delivery<'_> {
             match findings::at(self.objects, &entry.finding).await? {
                 None if is_changed => outbox::save(self.objects, &key, &entry).await?,
                 None if now.duration_since(since) < ORPHAN => {}
-                Some(finding) if !matches!(finding.status, Status::Muted | Status::Closed) => {
+                Some(finding) if !matches!(finding.stands(self.clock.now()), Status::Muted | Status::Closed) => {
                     let advice = self.rules.advice(&finding.matched.rule_id);
                     waiting.push(Waiting {
                         key,

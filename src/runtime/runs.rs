@@ -1,16 +1,19 @@
 //! Runs of a tenant's tasks as objects, one each, by day: what somebody asks who wants to know whether anything happens.
 
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::lake::objects::{encode, keys, read};
 use crate::model::run::Run;
-use crate::ports::{Objects, Precondition, Result};
+use crate::ports::{Error, Objects, Precondition, Result};
 
 const PREFIX: &str = "runs/";
-/// Days without a run that are looked at before it is said that there are no more.
+/// Days without such a run that are looked at before it is said that there are no more.
 const QUIET_DAYS: u32 = 35;
+/// Objects that are read at once.
+const AT_ONCE: usize = 32;
 
 fn key(run: &Run) -> String {
     let began = run.began.strftime("%Y-%m-%d/%H%M%S");
@@ -44,22 +47,25 @@ pub async fn newest(
     let mut day = before
         .and_then(day_of)
         .unwrap_or_else(|| tomorrow.to_zoned(TimeZone::UTC).date());
-    let (mut found, mut quiet) = (Vec::new(), 0);
-    while found.len() < most && quiet < QUIET_DAYS {
+    let (mut wanted, mut quiet) = (Vec::new(), 0);
+    while wanted.len() < most && quiet < QUIET_DAYS {
         let mut of_day = keys(objects, &format!("{PREFIX}{day}/")).await?;
-        quiet = if of_day.is_empty() { quiet + 1 } else { 0 };
         of_day.retain(|key| {
             before.is_none_or(|before| key.as_str() < before) && (role.is_empty() || role_of(key) == Some(role))
         });
-        for key in of_day.into_iter().rev().take(most - found.len()) {
-            if let Some(run) = read::<Run>(objects, &key).await? {
-                found.push((key, run));
-            }
-        }
+        quiet = if of_day.is_empty() { quiet + 1 } else { 0 };
+        wanted.extend(of_day.into_iter().rev());
         let Ok(yesterday) = day.yesterday() else { break };
         day = yesterday;
     }
-    Ok(found)
+    wanted.truncate(most);
+    let read = wanted.into_iter().map(|key| async move {
+        let run = read::<Run>(objects, &key).await?;
+        Ok::<_, Error>(run.map(|run| (key, run)))
+    });
+    // One that retention has just taken is no more.
+    let found: Vec<Option<(String, Run)>> = futures::stream::iter(read).buffered(AT_ONCE).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// The keys of the runs of before a day, for retention.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -25,9 +25,10 @@ use crate::model::okta::Org;
 use crate::model::prerequisite::Line;
 use crate::model::tuning::Tuning;
 use crate::okta::Manners;
+use crate::ports::okta::Okta;
 use crate::ports::stop::Stop;
 use crate::ports::{Clock as _, Error, Kind, Result};
-use crate::runtime::detect::{RuleFile, prove};
+use crate::runtime::detect::{About, RuleFile, prove};
 use crate::runtime::refresh::{Overview, Report, Stage, account};
 use crate::runtime::stream;
 
@@ -71,6 +72,7 @@ pub async fn desks(
         let outlook = Outlook {
             subject,
             fleet: fleet.clone(),
+            okta: OnceLock::new(),
         };
         desks.push(Desk::new(
             (tenant.id, integration, steps),
@@ -110,7 +112,11 @@ fn rulebook(
             source: file.map(|file| file.text.clone()).unwrap_or_default(),
             examples: examples(&beside),
             told: tuning.told(&about.id, about.stem()).to_owned(),
-            about: about.clone(),
+            about: About {
+                // Where it is on this machine is nobody's business.
+                path: format!("{}.yml", about.stem()),
+                ..about.clone()
+            },
         });
     }
     Ok(Rulebook::new(entries, advice))
@@ -121,6 +127,8 @@ struct Outlook {
     subject: Subject,
     /// `None` on the embedded target.
     fleet: Option<Arc<Fleet>>,
+    /// One client, which knows the org's rate limits from one question to the next.
+    okta: OnceLock<Arc<dyn Okta>>,
 }
 
 /// A failure of the command line, as the console takes it.
@@ -133,13 +141,23 @@ impl Outlook {
         self.subject.target()
     }
 
-    async fn stream(&self) -> Stand {
+    /// The tenant's org; `None` where it may not be asked.
+    fn okta(&self) -> Result<Option<(&dyn Okta, &Org)>> {
         let Ok(asked) = self.target().okta() else {
-            return Stand::new("not asked", Tone::Idle);
+            return Ok(None);
         };
-        let found = match asked.for_task() {
-            Ok(okta) => stream::streams(&*okta).await.map(|all| own(all, &asked.org)),
-            Err(failure) => Err(failed("ask the org")(failure)),
+        if let Some(okta) = self.okta.get() {
+            return Ok(Some((&**okta, &asked.org)));
+        }
+        let opened = asked.open(Manners::of_a_person()).map_err(failed("ask the org"))?;
+        Ok(Some((&**self.okta.get_or_init(|| opened), &asked.org)))
+    }
+
+    async fn stream(&self) -> Stand {
+        let found = match self.okta() {
+            Ok(None) => return Stand::new("not asked", Tone::Idle),
+            Ok(Some((okta, org))) => stream::streams(okta).await.map(|all| own(all, org)),
+            Err(error) => Err(error),
         };
         match found {
             Ok(Some(status)) if status == "ACTIVE" => Stand::new(status, Tone::Good),
@@ -203,11 +221,10 @@ impl Outside for Outlook {
     }
 
     async fn account(&self, user: &str) -> Result<Option<Overview>> {
-        let Ok(asked) = self.target().okta() else {
-            return Ok(None);
-        };
-        let okta = asked.open(Manners::of_a_person()).map_err(failed("ask the org"))?;
-        account(&*okta, user).await
+        match self.okta()? {
+            Some((okta, _)) => account(okta, user).await,
+            None => Ok(None),
+        }
     }
 }
 
@@ -229,12 +246,16 @@ fn of_stack(row: &Row) -> Stand {
     }
 }
 
+/// Rows by tenant, or why there are none.
+type Looked = std::result::Result<BTreeMap<String, Row>, String>;
+
 /// Every tenant of an account, looked at together: one sweep tells of all.
 struct Fleet {
     loaded: Loaded,
     connected: Connected,
     wanted: Vec<crate::deploy::status::Wanted>,
-    rows: Mutex<Option<(Timestamp, BTreeMap<String, Row>)>>,
+    /// What the last look has shown, or why it failed: one that fails is not tried again by every tenant.
+    looked: Mutex<Option<(Timestamp, Looked)>>,
 }
 
 impl Fleet {
@@ -245,24 +266,23 @@ impl Fleet {
             loaded,
             connected,
             wanted,
-            rows: Mutex::default(),
+            looked: Mutex::default(),
         })
     }
 
     async fn row(&self, tenant: &str) -> Result<Option<Row>> {
-        let mut rows = self.rows.lock().await;
+        let mut known = self.looked.lock().await;
         let now = WallClock.now();
-        if let Some((at, rows)) = &*rows
-            && now.duration_since(*at) < LASTS
-        {
-            return Ok(rows.get(tenant).cloned());
+        let is_fresh = known.as_ref().is_some_and(|(at, _)| now.duration_since(*at) < LASTS);
+        if !is_fresh {
+            let looked = status::look(&self.loaded, &self.connected, &self.wanted).await;
+            let by_name = |rows: Vec<Row>| rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+            *known = Some((now, looked.map(by_name).map_err(|failure| failure.whole())));
         }
-        let looked = status::look(&self.loaded, &self.connected, &self.wanted)
-            .await
-            .map_err(failed("look at the account"))?;
-        let looked: BTreeMap<String, Row> = looked.into_iter().map(|row| (row.name.clone(), row)).collect();
-        let row = looked.get(tenant).cloned();
-        *rows = Some((now, looked));
-        Ok(row)
+        match &*known {
+            Some((_, Ok(rows))) => Ok(rows.get(tenant).cloned()),
+            Some((_, Err(why))) => Err(Error::caused(Kind::Unavailable, "look at the account", why.clone())),
+            None => Ok(None),
+        }
     }
 }

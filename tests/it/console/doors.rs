@@ -72,6 +72,17 @@ fn nobody_is_let_in_from_elsewhere_without_tls_and_a_sign_in() {
     // A proxy on this machine brings others as well.
     refused(&["--trusted-proxy", "127.0.0.1/32"], 4, "nobody would have to sign in");
     refused(&with(&["--trusted-proxy", "127.0.0.1/32"]), 3, "--public-url");
+    // So does one of which nobody told.
+    refused(
+        &["--public-url", "https://console.example.com"],
+        4,
+        "would not have to sign in",
+    );
+    refused(
+        &with(&["--public-url", "http://console.example.com"]),
+        3,
+        "in the clear",
+    );
     refused(
         &["--oidc-issuer", "http://login.example.com", "--oidc-client-id", "0oa1"],
         3,
@@ -228,5 +239,22 @@ async fn every_action_leaves_a_line_in_the_log() {
             (&done.into(), !done),
             "{line}"
         );
+    }
+}
+
+#[tokio::test]
+async fn it_knows_its_own_name_in_http_2_as_well() {
+    let world = World::new();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let _started = start(&world, &["--listen", &listen]);
+    for (host, status) in [(listen.as_str(), 200), ("evil.example", 421)] {
+        let stream = tokio::net::TcpStream::connect(&listen).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = axum::http::Request::get(format!("http://{host}/tenants/acme/rules"))
+            .body(())
+            .unwrap();
+        let (response, _) = client.ready().await.unwrap().send_request(request, true).unwrap();
+        assert_eq!(response.await.unwrap().status(), status, "{host}");
     }
 }
