@@ -23,7 +23,7 @@ use crate::model::activity::{ActivityRow, COLUMNS, lower_case};
 use crate::ports::Result;
 
 const BATCH_ROWS: usize = 1_024;
-const FIRST_WINDOW: SignedDuration = SignedDuration::from_hours(24);
+const FIRST_WINDOW: SignedDuration = SignedDuration::from_hours(2);
 const LEAST_WINDOW: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 400);
 /// A window that holds so many pages is too long.
