@@ -12,6 +12,8 @@ OKTA_MOCK := $(if $(wildcard ../shared/okta-openapi),$(PRISM)/.installed)
 
 BROWSER_TOOLS := target/browser-tools
 SCHEMATHESIS := target/schemathesis
+# Debian's, or what the machine has.
+CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/google-chrome) /usr/bin/chromium)
 
 .PHONY: demo test test-browser lint bench
 
@@ -39,9 +41,9 @@ test: $(PYTHON_TOOLS) $(EMULATOR)/.installed $(OKTA_MOCK)
 	done
 
 # The console in Chromium, at an OpenID provider, and against its own description. Pictures of every page go to target/browser.
-test-browser: $(BROWSER_TOOLS)/.installed $(SCHEMATHESIS)/.installed /usr/bin/chromium
+test-browser: $(BROWSER_TOOLS)/.installed $(SCHEMATHESIS)/.installed $(CHROMIUM)
 	$(CARGO) build --locked
-	tests/browser/run.sh target/debug/oort
+	CHROMIUM=$(CHROMIUM) tests/browser/run.sh target/debug/oort
 
 lint:
 	$(CARGO) fmt --check
@@ -86,7 +88,7 @@ $(SCHEMATHESIS)/.installed: tests/browser/requirements.txt
 	$(SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# Debian's own, which needs root.
+# Installing it needs root.
 /usr/bin/chromium:
 	apt-get update -qq
 	apt-get install -qq -y --no-install-recommends chromium

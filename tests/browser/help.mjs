@@ -154,7 +154,7 @@ const ARGUMENTS = [
 ];
 
 export async function startBrowser() {
-  const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ARGUMENTS });
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ARGUMENTS });
   atEnd.push(() => browser.close());
   return browser;
 }
