@@ -149,7 +149,8 @@ impl Client {
                     self.keeper.forget().await;
                     Duration::ZERO
                 }
-                Kind::Throttled => refused.wait.unwrap_or(pause) + jittered(FIRST_PAUSE),
+                // A window that is over already by its own word would be asked without a pause.
+                Kind::Throttled => refused.wait.unwrap_or_default().max(pause) + jittered(FIRST_PAUSE),
                 Kind::Unavailable if target.method == Method::GET => {
                     refused.wait.unwrap_or_default().max(jittered(pause))
                 }

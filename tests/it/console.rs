@@ -1,7 +1,7 @@
 //! The console over HTTP: nobody sees or does what is not theirs, on any route.
 
 mod deployed;
-mod doors;
+pub mod doors;
 mod provider;
 mod walk;
 

@@ -2,7 +2,9 @@
 //! against an emulated AWS.
 
 use std::path::Path;
+use std::process::Stdio;
 
+use crate::console::doors::{free_port, started};
 use crate::emulator::STAGING;
 use crate::rollout::Rollout;
 use crate::world::World;
@@ -42,6 +44,15 @@ fn every_command_of_the_readme_works() {
     let world = World::new();
     for line in shown(&rest) {
         let words: Vec<&str> = line.split(' ').collect();
+        if words[0] == "console" {
+            // It serves until it is asked to stop.
+            let listen = format!("127.0.0.1:{}", free_port());
+            let mut command = world.command(&[&words[..], &["--listen", &listen]].concat());
+            let child = command.current_dir(world.root()).stdout(Stdio::piped()).spawn();
+            let said = &started(child.unwrap()).said;
+            assert!(said.contains(&listen), "oort {line}: {said}");
+            continue;
+        }
         let output = world.command(&words).current_dir(world.root()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(

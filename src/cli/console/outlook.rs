@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 
@@ -32,6 +33,8 @@ use crate::runtime::detect::{About, RuleFile, prove};
 use crate::runtime::refresh::{Overview, Report, Stage, account};
 use crate::runtime::stream;
 
+/// Tenants that are opened at once: on AWS each signs in.
+const AT_ONCE: usize = 8;
 /// How long a look at the whole account is good enough.
 const LASTS: SignedDuration = SignedDuration::from_secs(30);
 
@@ -49,8 +52,13 @@ pub async fn desks(
     };
     let files = detections.files(global)?;
     let mut books: Vec<(Tuning, Arc<Rulebook>)> = Vec::new();
+    let open = tenants.iter().map(|tenant| async {
+        let online = Online::of(profile.environment.as_str(), tenant.id.as_str());
+        Subject::open(global, &online).await
+    });
+    let subjects: Vec<Subject> = futures::stream::iter(open).buffered(AT_ONCE).try_collect().await?;
     let mut desks = Vec::new();
-    for tenant in tenants {
+    for (tenant, subject) in tenants.into_iter().zip(subjects) {
         let known = books.iter().find(|(tuning, _)| *tuning == tenant.tuning);
         let rules = if let Some((_, book)) = known {
             Arc::clone(book)
@@ -59,7 +67,6 @@ pub async fn desks(
             books.push((tenant.tuning.clone(), Arc::clone(&book)));
             book
         };
-        let subject = Subject::open(global, &Online::of(profile.environment.as_str(), tenant.id.as_str())).await?;
         let integration = Integration {
             id: tenant.integration_id.to_string(),
             account_id: profile.account_id.to_string(),
