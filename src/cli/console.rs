@@ -29,7 +29,7 @@ const HEADERS_COME_WITHIN: Duration = Duration::from_secs(20);
 
 /// Show an environment's tenants, findings and users' activity in a browser.
 ///
-/// Without further settings it is there for this machine alone. Elsewhere it wants TLS, or a proxy that has it, and an `OpenID`
+/// Without further settings it is there for this machine alone. Elsewhere it wants TLS, or a proxy that has it, and an OpenID
 /// provider at which readers sign in.
 #[derive(Debug, Args)]
 pub struct ConsoleVerb {

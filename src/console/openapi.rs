@@ -9,7 +9,7 @@ use crate::console::problem::Problem;
 use crate::console::route::{Field, FieldKind, Operation, ROUTES};
 use crate::console::visit::{Answer, Outcome, Visit};
 
-/// `OpenAPI` 3.1, whose schemas are JSON Schema 2020-12.
+/// OpenAPI 3.1, whose schemas are JSON Schema 2020-12.
 pub fn document() -> Value {
     let mut generator = SchemaSettings::draft2020_12()
         .for_serialize()

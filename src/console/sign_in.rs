@@ -1,4 +1,4 @@
-//! Signing in at an `OpenID` provider: authorisation code with PKCE. What a reader may do stands in a claim of the ID token.
+//! Signing in at an OpenID provider: authorisation code with PKCE. What a reader may do stands in a claim of the ID token.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

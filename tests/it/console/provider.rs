@@ -1,4 +1,4 @@
-//! An `OpenID` provider on loopback that signs in whomever a test names, and forges what it is told to.
+//! An OpenID provider on loopback that signs in whomever a test names, and forges what it is told to.
 
 use std::sync::{Arc, Mutex};
 
