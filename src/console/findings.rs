@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::console::export::{self, Format};
-use crate::console::index::{Index, Known};
+use crate::console::index::{Index, Known, user_of};
 use crate::console::people::user_href;
 use crate::console::problem::Problem;
 use crate::console::visit::{Answer, Outcome, Visit};
@@ -266,16 +266,10 @@ pub fn api_finding(visit: Visit) -> BoxFuture<'static, Outcome> {
 
 pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move {
-        let (key, finding) = stored(&visit).await?;
+        let (_, finding) = stored(&visit).await?;
         let (desk, now) = (visit.desk()?, visit.console.now());
         let tenant = desk.tenant.as_str();
-        let index = desk.findings(now).await?;
-        let user_id = index
-            .all
-            .iter()
-            .find(|known| known.key == key)
-            .map(|known| known.user_id.clone());
-        let user_id = user_id.filter(|id| !id.is_empty());
+        let user_id = Some(user_of(&finding.event)).filter(|id| !id.is_empty());
         let href = view::href(tenant, &format!("findings/{}", finding.id));
         let stands = finding.stands(now);
         let advice: Advice = desk.rules.advice(&finding.matched.rule_id);

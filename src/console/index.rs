@@ -80,8 +80,8 @@ impl Known {
     }
 }
 
-/// The actor where that is a user, otherwise the first target that is one.
-fn user_of(event: &serde_json::Value) -> String {
+/// Whom an event is about: the actor where that is a user, otherwise the first target that is one; empty for nobody.
+pub fn user_of(event: &serde_json::Value) -> String {
     let targets = event.get("target").and_then(|target| target.as_array());
     let parties = event.get("actor").into_iter().chain(targets.into_iter().flatten());
     let is_user = |party: &&serde_json::Value| party.get("type").and_then(|kind| kind.as_str()) == Some("User");

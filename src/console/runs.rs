@@ -27,11 +27,17 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-async fn page_of(visit: &Visit, limit: usize) -> Result<Page, Problem> {
+/// The role that is asked for; empty for every one.
+fn role(visit: &Visit) -> Result<&str, Problem> {
     let role = visit.asked("role");
-    if !role.is_empty() && !ROLES.contains(&role) {
-        return Err(Problem::bad_request(format!("`role` is one of {}.", ROLES.join(", "))));
+    if role.is_empty() || ROLES.contains(&role) {
+        return Ok(role);
     }
+    Err(Problem::bad_request(format!("`role` is one of {}.", ROLES.join(", "))))
+}
+
+async fn page_of(visit: &Visit, limit: usize) -> Result<Page, Problem> {
+    let role = role(visit)?;
     let after = Some(visit.asked("after")).filter(|after| !after.is_empty());
     let objects = &*visit.desk()?.objects;
     let mut found = newest(objects, role, after, visit.console.now(), limit + 1).await?;
@@ -88,19 +94,16 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
 }
 
 pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::Csv))
+    Box::pin(async move { download(&visit, Format::Csv) })
 }
 
 pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::JsonLines))
+    Box::pin(async move { download(&visit, Format::JsonLines) })
 }
 
 /// All of them, read and sent a page at a time.
-async fn download(visit: Visit, format: Format) -> Outcome {
-    // A wrong role is said before the file begins.
-    let first = page_of(&visit, 1).await?;
-    drop(first);
-    let (desk, role) = (Arc::clone(visit.desk()?), visit.asked("role").to_owned());
+fn download(visit: &Visit, format: Format) -> Outcome {
+    let (desk, role) = (Arc::clone(visit.desk()?), role(visit)?.to_owned());
     let (name, now) = (format!("{}-runs", desk.tenant), visit.console.now());
     let pages = futures::stream::try_unfold(Some(None::<String>), move |place| {
         let (desk, role) = (Arc::clone(&desk), role.clone());

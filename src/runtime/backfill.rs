@@ -78,10 +78,15 @@ impl Backfill<'_> {
                 break;
             };
             match filling.compare(span).await {
-                // A quiet org has many hours on one page, and of a busy one an hour is enough to hold.
-                Ok(Some(pages)) if pages <= 1 => most = (most * 2).min(MOST_HOURS_AT_ONCE),
-                Ok(Some(pages)) if pages > PAGES_AT_ONCE => most = (most / 2).max(1),
-                Ok(Some(_)) => {}
+                Ok(Some(pages)) => {
+                    failures.unanswered = 0;
+                    // A quiet org has many hours on one page, and of a busy one an hour is enough to hold.
+                    most = match pages {
+                        0..=1 => (most * 2).min(MOST_HOURS_AT_ONCE),
+                        2..=PAGES_AT_ONCE => most,
+                        _ => (most / 2).max(1),
+                    };
+                }
                 Ok(None) => break,
                 Err(error) => {
                     most = 1;

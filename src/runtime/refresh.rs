@@ -190,7 +190,8 @@ impl Refresh<'_> {
             };
             for item in &page.items {
                 let Ok(head) = usable(item.get()) else { continue };
-                if !collected.seen.contains(&*head.uuid) {
+                // Pages of one query may overlap.
+                if !collected.seen.contains(&*head.uuid) && fetched.uuids.insert(head.uuid.to_string()) {
                     let line = wrap_as(&on_one_line(item.get()), &head, org.envelope(), Arrival::Refreshed);
                     fetched.segment.push(&line)?;
                     fetched.lines.push(line);
@@ -243,6 +244,7 @@ impl Refresh<'_> {
 struct Fetched {
     segment: segment::Builder,
     lines: Vec<String>,
+    uuids: HashSet<String>,
     pages: u32,
 }
 
@@ -251,6 +253,7 @@ impl Fetched {
         Ok(Self {
             segment: segment::Builder::new()?,
             lines: Vec::new(),
+            uuids: HashSet::new(),
             pages: 0,
         })
     }
