@@ -34,7 +34,7 @@ fn filter(visit: &Visit) -> Result<Filter, Problem> {
         ip: visit.asked("ip").trim().to_owned(),
         application: visit.asked("application").trim().to_owned(),
         // A page opens them one by one.
-        has_events: visit.is_api,
+        has_events: visit.is_api(),
     })
 }
 
@@ -200,34 +200,29 @@ pub fn event_page(visit: Visit) -> BoxFuture<'static, Outcome> {
     })
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { download(&visit, Format::Csv) })
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { download(&visit, Format::JsonLines) })
-}
-
 /// Every row of the filter, read and sent a page at a time.
-fn download(visit: &Visit, format: Format) -> Outcome {
-    let (filter, desk) = (filter(visit)?, Arc::clone(visit.desk()?));
-    let user = visit.param("user").to_owned();
-    let name = format!("{}-{user}-activity", desk.tenant);
-    let rows = futures::stream::try_unfold(Some(None::<Cursor>), move |place| {
-        let (desk, filter, user) = (Arc::clone(&desk), filter.clone(), user.clone());
-        async move {
-            let (Some(after), Some(lake)) = (place, &desk.lake) else {
-                return Ok(None);
-            };
-            let page = read_page(lake, &user, &filter, after.as_ref(), MOST).await?;
-            let rest = page.next.map(Some);
-            Ok::<_, crate::ports::Error>(Some((page.rows, rest)))
-        }
-    });
-    let columns = ["published", "user_id", "event_uuid"]
-        .into_iter()
-        .chain(crate::model::activity::COLUMNS);
-    Ok(export::download(&name, format, columns.collect(), rows))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let (filter, desk) = (filter(&visit)?, Arc::clone(visit.desk()?));
+        let user = visit.param("user").to_owned();
+        let name = format!("{}-{user}-activity", desk.tenant);
+        let rows = futures::stream::try_unfold(Some(None::<Cursor>), move |place| {
+            let (desk, filter, user) = (Arc::clone(&desk), filter.clone(), user.clone());
+            async move {
+                let (Some(after), Some(lake)) = (place, &desk.lake) else {
+                    return Ok(None);
+                };
+                let page = read_page(lake, &user, &filter, after.as_ref(), MOST).await?;
+                let rest = page.next.map(Some);
+                Ok::<_, crate::ports::Error>(Some((page.rows, rest)))
+            }
+        });
+        let columns = ["published", "user_id", "event_uuid"]
+            .into_iter()
+            .chain(crate::model::activity::COLUMNS);
+        Ok(export::download(&name, format, columns.collect(), rows))
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use futures::{Stream, StreamExt as _};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::console::visit::Answer;
+use crate::console::visit::{Answer, Visit};
 use crate::ports::{Error, Kind, Result};
 
 /// How a table is written.
@@ -16,6 +16,14 @@ pub enum Format {
 }
 
 impl Format {
+    /// That of a route, by its ending.
+    pub fn of(visit: &Visit) -> Self {
+        match visit.route.rsplit_once('.') {
+            Some((_, "csv")) => Self::Csv,
+            _ => Self::JsonLines,
+        }
+    }
+
     fn kind(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",

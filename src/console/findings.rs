@@ -219,32 +219,27 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
     })
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::Csv))
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::JsonLines))
-}
-
-async fn download(visit: Visit, format: Format) -> Outcome {
-    const COLUMNS: [&str; 10] = [
-        "published",
-        "severity",
-        "title",
-        "rule_id",
-        "entity",
-        "user_id",
-        "person",
-        "count",
-        "status",
-        "id",
-    ];
-    let now = visit.console.now();
-    let index = visit.desk()?.findings(now).await?;
-    let all = Wanted::of(&visit)?.page(&index, now, usize::MAX - 1).findings;
-    let name = format!("{}-findings", visit.desk()?.tenant);
-    Ok(export::whole(&name, format, &COLUMNS, all))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let columns = [
+            "published",
+            "severity",
+            "title",
+            "rule_id",
+            "entity",
+            "user_id",
+            "person",
+            "count",
+            "status",
+            "id",
+        ];
+        let now = visit.console.now();
+        let index = visit.desk()?.findings(now).await?;
+        let all = Wanted::of(&visit)?.page(&index, now, usize::MAX - 1).findings;
+        let name = format!("{}-findings", visit.desk()?.tenant);
+        Ok(export::whole(&name, format, &columns, all))
+    })
 }
 
 /// The finding that the address names, as it is stored.

@@ -94,7 +94,6 @@ async fn let_in(
     } else {
         Vec::new()
     };
-    let path = request.uri().path().to_owned();
     let visit = Visit {
         console: Arc::clone(console),
         visitor,
@@ -103,7 +102,7 @@ async fn let_in(
         query,
         form,
         cookies,
-        is_api: path.starts_with("/api/"),
+        route: route.path,
     };
     Ok((route.handler)(visit).await?.into_response())
 }

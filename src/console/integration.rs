@@ -63,23 +63,18 @@ fn hours_asked(visit: &Visit) -> Result<u32, Problem> {
     Ok(u32::try_from(hours).unwrap_or(u32::MAX))
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::Csv))
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::JsonLines))
-}
-
-async fn download(visit: Visit, format: Format) -> Outcome {
-    let columns = ["hour", "received", "expected", "filled", "missing", "checked"];
-    let hours = gaps(&visit, hours_shown(&visit)).await?.hours;
-    Ok(export::whole(
-        &format!("{}-gaps", visit.desk()?.tenant),
-        format,
-        &columns,
-        hours,
-    ))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let columns = ["hour", "received", "expected", "filled", "missing", "checked"];
+        let hours = gaps(&visit, hours_shown(&visit)).await?.hours;
+        Ok(export::whole(
+            &format!("{}-gaps", visit.desk()?.tenant),
+            format,
+            &columns,
+            hours,
+        ))
+    })
 }
 
 pub fn api_gaps(visit: Visit) -> BoxFuture<'static, Outcome> {

@@ -59,7 +59,7 @@ async fn judge(visit: Visit, to: Status) -> Outcome {
     .await?;
     let finding = changed.ok_or_else(|| Problem::not_found("finding"))?;
     desk.finding_changed(&key, &finding);
-    if visit.is_api {
+    if visit.is_api() {
         return Answer::json(&finding);
     }
     let done = match to {

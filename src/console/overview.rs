@@ -132,17 +132,12 @@ pub fn api(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move { Answer::json(&lines(&visit).await) })
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::Csv))
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::JsonLines))
-}
-
-async fn download(visit: Visit, format: Format) -> Outcome {
-    let columns = ["tenant", "state", "why", "open", "gravest", "integration", "seen"];
-    Ok(export::whole("tenants", format, &columns, lines(&visit).await))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let columns = ["tenant", "state", "why", "open", "gravest", "integration", "seen"];
+        Ok(export::whole("tenants", format, &columns, lines(&visit).await))
+    })
 }
 
 pub fn page(visit: Visit) -> BoxFuture<'static, Outcome> {

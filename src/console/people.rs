@@ -102,34 +102,29 @@ pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {
     Box::pin(async move { Answer::json(&searched(&visit, SHOWN).await?) })
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::Csv))
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::JsonLines))
-}
-
 /// Everybody whom the search finds.
-async fn download(visit: Visit, format: Format) -> Outcome {
-    let columns = [
-        "login",
-        "name",
-        "status",
-        "department",
-        "title",
-        "manager",
-        "devices",
-        "risk",
-        "id",
-    ];
-    let users = searched(&visit, usize::MAX).await?.users;
-    Ok(export::whole(
-        &format!("{}-users", visit.desk()?.tenant),
-        format,
-        &columns,
-        users,
-    ))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let columns = [
+            "login",
+            "name",
+            "status",
+            "department",
+            "title",
+            "manager",
+            "devices",
+            "risk",
+            "id",
+        ];
+        let users = searched(&visit, usize::MAX).await?.users;
+        Ok(export::whole(
+            &format!("{}-users", visit.desk()?.tenant),
+            format,
+            &columns,
+            users,
+        ))
+    })
 }
 
 pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {

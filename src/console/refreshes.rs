@@ -37,7 +37,7 @@ pub fn begin(visit: Visit) -> BoxFuture<'static, Outcome> {
                 );
             }
         };
-        if visit.is_api {
+        if visit.is_api() {
             return Answer::json(&desk.jobs.get(&id).ok_or_else(|| Problem::not_found("refresh"))?);
         }
         Ok(Answer::See(href(desk.tenant.as_str(), &id)))

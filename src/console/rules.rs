@@ -88,33 +88,28 @@ async fn whole(visit: &Visit) -> Result<Whole, Problem> {
     })
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::Csv))
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(download(visit, Format::JsonLines))
-}
-
-async fn download(visit: Visit, format: Format) -> Outcome {
-    let columns = [
-        "title",
-        "severity",
-        "kind",
-        "techniques",
-        "told",
-        "fired",
-        "last_fired",
-        "path",
-        "id",
-    ];
-    let rules = lines(&visit).await?;
-    Ok(export::whole(
-        &format!("{}-rules", visit.desk()?.tenant),
-        format,
-        &columns,
-        rules,
-    ))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let columns = [
+            "title",
+            "severity",
+            "kind",
+            "techniques",
+            "told",
+            "fired",
+            "last_fired",
+            "path",
+            "id",
+        ];
+        let rules = lines(&visit).await?;
+        Ok(export::whole(
+            &format!("{}-rules", visit.desk()?.tenant),
+            format,
+            &columns,
+            rules,
+        ))
+    })
 }
 
 pub fn api_list(visit: Visit) -> BoxFuture<'static, Outcome> {

@@ -93,28 +93,23 @@ pub fn list(visit: Visit) -> BoxFuture<'static, Outcome> {
     })
 }
 
-pub fn csv(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { download(&visit, Format::Csv) })
-}
-
-pub fn jsonl(visit: Visit) -> BoxFuture<'static, Outcome> {
-    Box::pin(async move { download(&visit, Format::JsonLines) })
-}
-
 /// All of them, read and sent a page at a time.
-fn download(visit: &Visit, format: Format) -> Outcome {
-    let (desk, role) = (Arc::clone(visit.desk()?), role(visit)?.to_owned());
-    let (name, now) = (format!("{}-runs", desk.tenant), visit.console.now());
-    let pages = futures::stream::try_unfold(Some(None::<String>), move |place| {
-        let (desk, role) = (Arc::clone(&desk), role.clone());
-        async move {
-            let Some(after) = place else { return Ok(None) };
-            let page = newest(&*desk.objects, &role, after.as_deref(), now, MOST).await?;
-            let rest = (page.len() == MOST).then(|| page.last().map(|(key, _)| key.clone()));
-            let runs: Vec<Run> = page.into_iter().map(|(_, run)| run).collect();
-            Ok::<_, crate::ports::Error>(Some((runs, rest)))
-        }
-    });
-    let columns = ["began", "ended", "role", "state", "counts", "error", "id"];
-    Ok(export::download(&name, format, columns.to_vec(), pages))
+pub fn download(visit: Visit) -> BoxFuture<'static, Outcome> {
+    Box::pin(async move {
+        let format = Format::of(&visit);
+        let (desk, role) = (Arc::clone(visit.desk()?), role(&visit)?.to_owned());
+        let (name, now) = (format!("{}-runs", desk.tenant), visit.console.now());
+        let pages = futures::stream::try_unfold(Some(None::<String>), move |place| {
+            let (desk, role) = (Arc::clone(&desk), role.clone());
+            async move {
+                let Some(after) = place else { return Ok(None) };
+                let page = newest(&*desk.objects, &role, after.as_deref(), now, MOST).await?;
+                let rest = (page.len() == MOST).then(|| page.last().map(|(key, _)| key.clone()));
+                let runs: Vec<Run> = page.into_iter().map(|(_, run)| run).collect();
+                Ok::<_, crate::ports::Error>(Some((runs, rest)))
+            }
+        });
+        let columns = ["began", "ended", "role", "state", "counts", "error", "id"];
+        Ok(export::download(&name, format, columns.to_vec(), pages))
+    })
 }

@@ -30,11 +30,16 @@ pub struct Visit {
     /// The fields of a form, or of a JSON object.
     pub form: Vec<(String, String)>,
     pub cookies: String,
-    /// Whether a program asks, which is answered in JSON.
-    pub is_api: bool,
+    /// Of the table of routes.
+    pub route: &'static str,
 }
 
 impl Visit {
+    /// Whether a program asks, which is answered in JSON.
+    pub fn is_api(&self) -> bool {
+        self.route.starts_with("/api/")
+    }
+
     pub fn desk(&self) -> Result<&Arc<Desk>, Problem> {
         self.desk.as_ref().ok_or_else(|| Problem::not_found("tenant"))
     }
