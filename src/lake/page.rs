@@ -26,9 +26,10 @@ const BATCH_ROWS: usize = 1_024;
 const FIRST_WINDOW: SignedDuration = SignedDuration::from_hours(2);
 const LEAST_WINDOW: SignedDuration = SignedDuration::from_secs(60);
 const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(24 * 400);
-/// A window that holds so many pages is too long.
-const PAGES_A_WINDOW: usize = 8;
-const STEP: i32 = 4;
+/// What a window grows or shrinks by at most.
+const STEP: f64 = 4.0;
+/// How much of a page a window should bring: enough that most pages need one, and little that is not shown.
+const AIM: f64 = 1.25;
 
 /// Which rows of a user are wanted. An empty text wants all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -134,11 +135,7 @@ pub async fn page(
         let missing = limit + 1 - found.len();
         let (rows, seen) = read(&table, (&wanted, filter.has_events), (from, to), after, missing).await?;
         found.extend(rows);
-        window = match seen {
-            seen if seen > PAGES_A_WINDOW * limit => (window / STEP).max(LEAST_WINDOW),
-            seen if seen < limit => (window * STEP).min(LONGEST_WINDOW),
-            _ => window,
-        };
+        window = better(window, seen, limit);
         to = from;
     }
     let has_more = found.len() > limit;
@@ -261,6 +258,13 @@ impl Cursor {
         let order = (row.published, row.event_uuid.as_str(), row.user_id.as_str());
         order < (self.published, &self.uuid, &self.user_id)
     }
+}
+
+/// A window that brings about a page, after one that brought so many rows.
+fn better(window: SignedDuration, seen: usize, limit: usize) -> SignedDuration {
+    #[expect(clippy::cast_precision_loss, reason = "a rough guess is enough")]
+    let factor = (AIM * limit as f64 / seen.max(1) as f64).clamp(1.0 / STEP, STEP);
+    SignedDuration::from_secs_f64(window.as_secs_f64() * factor).clamp(LEAST_WINDOW, LONGEST_WINDOW)
 }
 
 fn just_after(at: Timestamp) -> Timestamp {

@@ -12,6 +12,7 @@ pub mod name;
 pub mod notification;
 pub mod ocsf;
 pub mod okta;
+pub mod planted;
 pub mod prerequisite;
 pub mod resources;
 pub mod route;

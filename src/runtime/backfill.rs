@@ -317,28 +317,31 @@ impl<'a> Filling<'a> {
 
     /// Keeps what was fetched, and only then writes down what was compared.
     async fn flush(&mut self) -> Result<()> {
-        for hour in self.compared.iter().map(|one| one.hour) {
+        // Nothing stays in hand: what could not be kept is compared again, and no later flush takes it for kept.
+        let compared = std::mem::take(&mut self.compared);
+        let mut fetched = std::mem::take(&mut self.fetched);
+        let segment = std::mem::replace(&mut self.segment, segment::Builder::new()?);
+        for hour in compared.iter().map(|one| one.hour) {
             if let Some(records) = self.set_aside.remove(&hour) {
                 let name = set_aside::name_of_hour(&hour.to_string());
                 set_aside::put(self.run.objects, &name, &records).await?;
                 self.report.set_aside += records.len() as u64;
             }
         }
-        if self.segment.lines() > 0 {
-            let segment = std::mem::replace(&mut self.segment, segment::Builder::new()?);
-            self.report.filled += segment.lines();
+        if segment.lines() > 0 {
+            let lines = segment.lines();
             append(self.run.objects, self.ledger.state.next_segment, segment.finish()?).await?;
+            self.report.filled += lines;
         }
-        let mut fetched = std::mem::take(&mut self.fetched);
         fetched.sort_unstable();
         for of_hour in fetched.chunk_by(|a, b| a.0 == b.0) {
             let ids: Vec<EventId> = of_hour.iter().map(|(_, id)| *id).collect();
             self.ledger.receive(of_hour[0].0, &[], &ids).await?;
         }
-        if self.compared.is_empty() {
+        if compared.is_empty() {
             return Ok(());
         }
-        for one in self.compared.drain(..) {
+        for one in compared {
             let state = self.ledger.state.hours.entry(one.hour).or_default();
             state.expected = Some(one.expected);
             state.checked = Some(one.at);

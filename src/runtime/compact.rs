@@ -9,6 +9,7 @@ use crate::lake::set_aside::{self, SetAside};
 use crate::lake::{Lake, Rows, commit, segment};
 use crate::model::activity::{Activity, Watermark};
 use crate::model::event::{Arrival, Unusable, detail};
+use crate::model::planted::{Mistake, is_planted};
 use crate::ports::{Objects, Result};
 
 /// Counts of one run.
@@ -42,6 +43,10 @@ pub async fn run(objects: &dyn Objects, lake: &Lake, scratch: &Path, run: &str) 
     for number in from.0..end {
         report.segments += 1;
         collect(objects, number, &mut rows, &mut report).await?;
+    }
+    if is_planted(Mistake::WatermarkOutsideTheCommit) {
+        let nothing = Rows::new(scratch, &format!("{run}-mark"));
+        nothing.commit(lake, |watermark| watermark.max(Watermark(end))).await?;
     }
     let written = rows.commit(lake, |watermark| watermark.max(Watermark(end))).await?;
     report.rows = written.offered;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::lake::segment;
 use crate::lake::set_aside::{self, SetAside};
 use crate::model::event::{Head, Unusable, check_sound, detail, segment_line};
+use crate::model::planted::{Mistake, is_planted};
 use crate::ports::stop::Stop;
 use crate::ports::{Error, Kind, Objects, Queue, Receipt, Result};
 
@@ -88,6 +89,9 @@ impl<'a> Ingest<'a> {
         }
         if batch.receipts.is_empty() {
             return Ok(None);
+        }
+        if is_planted(Mistake::AcknowledgeEarly) {
+            self.queue.acknowledge(&batch.receipts).await?;
         }
         let (events, set_aside) = (batch.segment.lines(), batch.set_aside.len() as u64);
         let bytes = batch.segment.finish()?;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod architecture;
+mod chance;
 mod checks;
 mod cloud_contract;
 mod command_line;
@@ -39,6 +40,7 @@ mod server;
 mod service_faults;
 mod silence;
 mod simulation;
+mod simulator;
 mod tasks;
 mod upkeep;
 mod whole_way;

@@ -19,31 +19,13 @@ use oort_streams::ports::{Clock as _, Error, Kind, Result};
 use oort_streams::runtime::{findings, stream};
 use oort_streams::sample::{Generator, Settings};
 
+use crate::chance::Chance;
 use crate::emulator::setting;
 use crate::gaps::Tenant;
 
 const DAYS: u32 = 30;
 /// Half of a limit of sixty requests a minute.
 const REQUESTS_A_MINUTE: u64 = 30;
-
-/// Chance, from a seed.
-struct Chance(Mutex<u64>);
-
-impl Chance {
-    fn below(&self, end: u64) -> u64 {
-        let mut state = self.0.lock().unwrap();
-        // The steps of SplitMix64.
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = *state;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
-    }
-
-    fn one_in(&self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// The org as its management API is reached: with a rate limit that takes time, and with bad days.
 struct Reached<'a> {
@@ -331,7 +313,7 @@ async fn month(seed: u64, hours_between: i64) -> String {
     tenant.connect().await;
     let reached = Reached {
         tenant: &tenant,
-        chance: Chance(Mutex::new(seed)),
+        chance: Chance::new(seed),
         requests: AtomicU64::new(0),
         bad_until: Mutex::new(None),
     };
