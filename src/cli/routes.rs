@@ -90,9 +90,9 @@ impl Show {
                 },
             );
         }
-        for (_, entry) in outbox::entries(&*target.objects).await? {
+        for stored in outbox::entries(&*target.objects).await? {
             for (name, standing) in &mut standings {
-                let tries = entry.tries(name);
+                let tries = stored.entry.tries(name);
                 standing.waiting += u64::from(tries.progress == Progress::Waiting);
                 if !tries.why.is_empty() {
                     standing.last_failure = tries.why;

@@ -204,6 +204,14 @@ impl Finding {
         self.history.push(change);
     }
 
+    /// What one telling of it is known by: its id, and of one that was opened again how often, as in `…-1`.
+    pub fn telling(&self) -> String {
+        match self.reopened() {
+            0 => self.id.clone(),
+            times => format!("{}-{times}", self.id),
+        }
+    }
+
     /// How often it was opened again.
     pub fn reopened(&self) -> usize {
         self.history.iter().filter(|change| change.to == Status::New).count()

@@ -10,7 +10,7 @@ use crate::model::finding::{Finding, Severity};
 /// What a route is told of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Notification {
-    /// The idempotency key: the finding's id, and of a finding that was opened again how often, as in `…-1`.
+    /// The idempotency key: [`Finding::telling`].
     pub id: String,
     pub finding_id: String,
     pub tenant: String,
@@ -64,10 +64,7 @@ impl Notification {
     pub fn of(finding: &Finding, advice: Advice) -> Self {
         let episode = finding.episode.as_ref();
         Self {
-            id: match finding.reopened() {
-                0 => finding.id.clone(),
-                times => format!("{}-{times}", finding.id),
-            },
+            id: finding.telling(),
             finding_id: finding.id.clone(),
             tenant: finding.tenant.clone(),
             severity: finding.matched.severity,

@@ -136,7 +136,7 @@ pub async fn tell(objects: &dyn Objects, finding: Finding) -> Result<Outcome> {
             }
         };
         if is_to_be_told {
-            outbox::queue(objects, &told.id, &key).await?;
+            outbox::queue(objects, &told, &key).await?;
         }
         match objects.put(&key, encode(&told)?, version).await {
             Ok(_) => return Ok(outcome),

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::model::finding::{Change, Status};
+use crate::model::finding::{Change, Finding, Status};
 use crate::model::notification::{Alert, Notification};
 use crate::model::route::{Filter, Pace};
 use crate::ports::stop::Stop;
@@ -21,7 +21,7 @@ use crate::ports::{Clock, Kind, Notifier, Objects, Result, Undelivered};
 use crate::runtime::detect::RuleSet;
 use crate::runtime::findings;
 use crate::runtime::notify::waiting::{Message, Waiting, bundle};
-use crate::runtime::outbox::{self, GivenUp, Progress, RouteState};
+use crate::runtime::outbox::{self, GivenUp, Progress, Remembered, Stored};
 
 /// How long an entry waits for its finding: whoever queued it is about to store that.
 const ORPHAN: SignedDuration = SignedDuration::from_hours(24);
@@ -76,6 +76,17 @@ pub struct Deliveries {
     pub given_up: u64,
 }
 
+/// What becomes of an entry.
+enum Fate {
+    Told,
+    /// Whoever queued it is about to store its finding.
+    Awaited,
+    Over,
+}
+
+/// An outlet with what it remembers, if it does.
+type Way<'a> = (&'a Outlet, Option<&'a mut Remembered>);
+
 /// What a delivery needs.
 pub struct Delivery<'a> {
     pub objects: &'a dyn Objects,
@@ -94,12 +105,25 @@ impl Delivery<'_> {
         if self.outlets.is_empty() {
             return Ok(deliveries);
         }
-        let mut waiting = self.waiting(now).await?;
+        if outbox::waiting(self.objects).await?.is_empty() {
+            return Ok(deliveries);
+        }
+        // Before the entries: whoever tells of one of them meanwhile writes what the outlet remembers.
+        let mut remembered = Vec::new();
         for outlet in self.outlets {
+            remembered.push(if outlet.has_state() {
+                Some(Remembered::read(self.objects, &outlet.name).await?)
+            } else {
+                None
+            });
+        }
+        let mut waiting = self.waiting(now).await?;
+        for (outlet, remembered) in self.outlets.iter().zip(&mut remembered) {
             if self.stop.is_asked() {
                 break;
             }
-            self.tell(outlet, &mut waiting, now, &mut deliveries).await?;
+            self.tell((outlet, remembered.as_mut()), &mut waiting, now, &mut deliveries)
+                .await?;
         }
         for one in waiting.iter_mut().filter(|one| !one.is_gone) {
             self.settle(one, now, &mut deliveries).await?;
@@ -107,9 +131,10 @@ impl Delivery<'_> {
                 continue;
             }
             if one.is_changed {
-                outbox::save(self.objects, &one.key, &one.entry).await?;
+                one.stored.save(self.objects).await?;
             }
             let has_failed = one
+                .stored
                 .entry
                 .routes
                 .values()
@@ -126,17 +151,17 @@ impl Delivery<'_> {
     /// The entries of findings that somebody may want to hear of. Others leave the outbox.
     async fn waiting(&self, now: Timestamp) -> Result<Vec<Waiting>> {
         let mut waiting = Vec::new();
-        for (key, mut entry) in outbox::entries(self.objects).await? {
-            let is_changed = entry.since.is_none();
-            let since = *entry.since.get_or_insert(now);
-            match findings::at(self.objects, &entry.finding).await? {
-                None if is_changed => outbox::save(self.objects, &key, &entry).await?,
-                None if now.duration_since(since) < ORPHAN => {}
-                Some(finding) if !matches!(finding.stands(self.clock.now()), Status::Muted | Status::Closed) => {
+        for mut stored in outbox::entries(self.objects).await? {
+            let is_changed = stored.entry.since.is_none();
+            let since = *stored.entry.since.get_or_insert(now);
+            let finding = findings::at(self.objects, &stored.entry.finding).await?;
+            match finding.map(|finding| (self.fate(&stored, &finding), finding)) {
+                None | Some((Fate::Awaited, _)) if is_changed => stored.save(self.objects).await?,
+                None | Some((Fate::Awaited, _)) if now.duration_since(since) < ORPHAN => {}
+                Some((Fate::Told, finding)) => {
                     let advice = self.rules.advice(&finding.matched.rule_id);
                     waiting.push(Waiting {
-                        key,
-                        entry,
+                        stored,
                         since,
                         notification: Notification::of(&finding, advice),
                         is_changed,
@@ -144,16 +169,30 @@ impl Delivery<'_> {
                         is_gone: false,
                     });
                 }
-                None | Some(_) => self.objects.delete(&key).await?,
+                None | Some(_) => self.objects.delete(&stored.key).await?,
             }
         }
         Ok(waiting)
     }
 
+    /// What becomes of an entry whose finding is there.
+    fn fate(&self, Stored { entry, .. }: &Stored, finding: &Finding) -> Fate {
+        let opened = finding.reopened();
+        match (finding.stands(self.clock.now()), entry.opening.unwrap_or(opened)) {
+            (_, opening) if opening > opened => Fate::Awaited,
+            // The entry of the next opening tells of it.
+            (_, opening) if opening < opened => Fate::Over,
+            (Status::Muted | Status::Closed, _) => Fate::Over,
+            // Everybody was told, and a run that fell behind has queued it again.
+            (Status::Notified, _) if entry.routes.is_empty() => Fate::Over,
+            _ => Fate::Told,
+        }
+    }
+
     /// Tells one outlet of what it wants to hear.
     async fn tell(
         &self,
-        outlet: &Outlet,
+        (outlet, mut remembered): Way<'_>,
         waiting: &mut [Waiting],
         now: Timestamp,
         deliveries: &mut Deliveries,
@@ -164,22 +203,22 @@ impl Delivery<'_> {
         if !waiting.iter().any(|one| one.waits_for(outlet)) {
             return Ok(());
         }
-        let mut state = if outlet.has_state() {
-            outbox::route_state(self.objects, &outlet.name).await?
-        } else {
-            RouteState::default()
-        };
-        if let Some(begun) = state.bundle.take() {
+        if let Some(begun) = remembered.as_mut().and_then(|own| own.state.bundle.take()) {
             let members = begun.entries.iter();
             let members: Vec<usize> = members
-                .filter_map(|key| waiting.iter().position(|one| one.key == *key && one.waits_for(outlet)))
+                .filter_map(|key| {
+                    waiting
+                        .iter()
+                        .position(|one| one.stored.key == *key && one.waits_for(outlet))
+                })
                 .collect();
             if !members.is_empty() {
                 let message = Message {
                     members,
                     begun: Some(begun),
                 };
-                if !self.send(outlet, &mut state, waiting, message, now, deliveries).await? {
+                let way = (outlet, remembered.as_deref_mut());
+                if !self.send(way, waiting, message, now, deliveries).await? {
                     return Ok(());
                 }
             }
@@ -190,9 +229,11 @@ impl Delivery<'_> {
             .filter(|(_, one)| one.waits_for(outlet))
             .map(|(index, one)| one.candidate(index, outlet))
             .collect();
-        for members in pace::messages(&outlet.pace, &state.recent, &candidates, now) {
+        let recent = remembered.as_ref().map_or(&[][..], |own| &own.state.recent);
+        for members in pace::messages(&outlet.pace, recent, &candidates, now) {
             let message = Message { members, begun: None };
-            if self.stop.is_asked() || !self.send(outlet, &mut state, waiting, message, now, deliveries).await? {
+            let way = (outlet, remembered.as_deref_mut());
+            if self.stop.is_asked() || !self.send(way, waiting, message, now, deliveries).await? {
                 break;
             }
         }
@@ -202,20 +243,21 @@ impl Delivery<'_> {
     /// Sends one message and notes what became of it; `false` when the outlet is better left alone for this run.
     async fn send(
         &self,
-        outlet: &Outlet,
-        state: &mut RouteState,
+        (outlet, mut remembered): Way<'_>,
         waiting: &mut [Waiting],
         Message { members, begun }: Message,
         now: Timestamp,
         deliveries: &mut Deliveries,
     ) -> Result<bool> {
         let alert = match (begun, members.as_slice()) {
-            (None, [one]) if !outlet.has_state() => Alert::single(waiting[*one].notification.clone()),
+            (None, [one]) if remembered.is_none() => Alert::single(waiting[*one].notification.clone()),
             (begun, members) => {
                 let bundle = begun.unwrap_or_else(|| bundle(outlet, waiting, members));
-                state.bundle = Some(bundle.clone());
-                // What it tells of is settled before it leaves, so that a second attempt is the same message.
-                outbox::save_route_state(self.objects, &outlet.name, state).await?;
+                if let Some(own) = &mut remembered {
+                    // What it tells of is settled before it leaves, so that a second attempt is the same message.
+                    own.state.bundle = Some(bundle.clone());
+                    own.save(self.objects).await?;
+                }
                 let notifications = members.iter().map(|index| waiting[*index].notification.clone());
                 let Some(alert) = Alert::several(bundle.key, notifications.collect()) else {
                     return Ok(true);
@@ -229,25 +271,27 @@ impl Delivery<'_> {
                     waiting[*index].delivered(outlet, &routes);
                 }
                 deliveries.routed += routes.len() as u64 * members.len() as u64;
-                state.bundle = None;
-                state.recent = pace::within_the_hour(&state.recent, now).chain([now]).collect();
                 for index in &members {
                     self.settle(&mut waiting[*index], now, deliveries).await?;
                     let one = &mut waiting[*index];
                     if !one.is_gone {
-                        outbox::save(self.objects, &one.key, &one.entry).await?;
+                        one.stored.save(self.objects).await?;
                         one.is_changed = false;
                     }
                 }
-                if outlet.has_state() {
-                    outbox::save_route_state(self.objects, &outlet.name, state).await?;
+                if let Some(own) = remembered {
+                    own.state.bundle = None;
+                    own.state.recent = pace::within_the_hour(&own.state.recent, now).chain([now]).collect();
+                    own.save(self.objects).await?;
                 }
             }
             Err(failed) => {
                 tracing::warn!(route = outlet.name, key = alert.key, error = %failed.whole(), "a message was not delivered");
                 if failed.error.kind == Kind::Invalid {
                     // It was this message that was refused, and surely not taken.
-                    state.bundle = None;
+                    if let Some(own) = remembered {
+                        own.state.bundle = None;
+                    }
                     for index in &members {
                         waiting[*index].failed(outlet, &failed, now);
                     }
@@ -289,6 +333,7 @@ impl Delivery<'_> {
         }
         let mut told = one.took.clone();
         let delivered = one
+            .stored
             .entry
             .routes
             .iter()
@@ -299,12 +344,13 @@ impl Delivery<'_> {
                 .filter(|route| !one.took.contains(route)),
         );
         if one
+            .stored
             .entry
             .routes
             .values()
             .any(|tries| tries.progress == Progress::Delivered)
         {
-            findings::change(self.objects, &one.entry.finding, |finding| {
+            findings::change(self.objects, &one.stored.entry.finding, |finding| {
                 let is_new = finding.status == Status::New;
                 if is_new {
                     finding.change(Change {
@@ -321,6 +367,7 @@ impl Delivery<'_> {
             deliveries.delivered += 1;
         }
         let lost = one
+            .stored
             .entry
             .routes
             .iter()
@@ -333,20 +380,16 @@ impl Delivery<'_> {
                 ?routes,
                 "a notification was given up"
             );
-            let finding = one.entry.finding.clone();
-            outbox::give_up(
-                self.objects,
-                &one.key,
-                &GivenUp {
-                    finding,
-                    at: now,
-                    routes,
-                },
-            )
-            .await?;
+            let given_up = GivenUp {
+                finding: one.stored.entry.finding.clone(),
+                opening: one.stored.entry.opening,
+                at: now,
+                routes,
+            };
+            outbox::give_up(self.objects, &one.stored.key, &given_up).await?;
             deliveries.given_up += 1;
         }
-        self.objects.delete(&one.key).await?;
+        self.objects.delete(&one.stored.key).await?;
         one.is_gone = true;
         Ok(())
     }

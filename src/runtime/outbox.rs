@@ -2,14 +2,19 @@
 //! took it, did not want it, or was given up.
 //!
 //! An entry names its finding and holds nothing of it: what is told is what the finding has grown to by then.
+//!
+//! Every write is a compare-and-swap on what was read. Who has lost its lease without knowing is refused, and tells nobody of
+//! what another has told of meanwhile.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::lake::objects::{encode, keys, read};
-use crate::ports::{Objects, Precondition, Result};
+use crate::lake::objects::{decode, encode, keys, read};
+use crate::model::finding::Finding;
+use crate::model::planted::{Mistake, is_planted};
+use crate::ports::{Kind, Objects, Precondition, Result, Version};
 
 const PREFIX: &str = "outbox/";
 /// What routes remember from run to run.
@@ -22,6 +27,9 @@ const GIVEN_UP: &str = "outbox/given-up/";
 pub struct Entry {
     /// The finding's key.
     pub finding: String,
+    /// How often the finding had been opened again; `None` in entries of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<usize>,
     /// When the first run tried to deliver it; `None` before.
     #[serde(default)]
     pub since: Option<Timestamp>,
@@ -76,55 +84,109 @@ pub struct Bundle {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GivenUp {
     pub finding: String,
+    /// As in its entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<usize>,
     pub at: Timestamp,
     /// The routes, each with what went wrong last.
     pub routes: BTreeMap<String, String>,
 }
 
-/// Queues a finding to be told of; queueing it again begins again.
-pub async fn queue(objects: &dyn Objects, id: &str, finding: &str) -> Result<()> {
+/// An entry as it is stored.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub key: String,
+    pub entry: Entry,
+    version: Version,
+}
+
+impl Stored {
+    /// Writes the entry as it is now; [`Kind::Conflict`] when somebody else has written it or taken it out.
+    pub async fn save(&mut self, objects: &dyn Objects) -> Result<()> {
+        let fence = fenced(Precondition::Is(self.version.clone()));
+        self.version = objects.put(&self.key, encode(&self.entry)?, fence).await?;
+        Ok(())
+    }
+}
+
+fn fenced(fence: Precondition) -> Precondition {
+    if is_planted(Mistake::LeaseWithoutFencing) {
+        Precondition::None
+    } else {
+        fence
+    }
+}
+
+/// Queues a finding to be told of, under a key of its own each time it is opened again. One that is queued stays as it is.
+pub async fn queue(objects: &dyn Objects, finding: &Finding, key: &str) -> Result<()> {
     let entry = Entry {
-        finding: finding.to_owned(),
+        finding: key.to_owned(),
+        opening: Some(finding.reopened()),
         since: None,
         routes: BTreeMap::new(),
     };
-    save(objects, &format!("{PREFIX}{id}.json"), &entry).await
+    let name = format!("{PREFIX}{}.json", finding.telling());
+    match objects.put(&name, encode(&entry)?, Precondition::Absent).await {
+        Err(error) if error.kind != Kind::Conflict => Err(error),
+        _ => Ok(()),
+    }
 }
 
-pub async fn save(objects: &dyn Objects, key: &str, entry: &Entry) -> Result<()> {
-    objects.put(key, encode(entry)?, Precondition::None).await?;
-    Ok(())
+/// The keys of all entries.
+pub async fn waiting(objects: &dyn Objects) -> Result<Vec<String>> {
+    let mut keys = keys(objects, PREFIX).await?;
+    keys.retain(|key| !key.starts_with(ROUTES) && !key.starts_with(GIVEN_UP));
+    Ok(keys)
 }
 
-/// The entries, each under its key. One that cannot be read stays where it is, and is told of.
-pub async fn entries(objects: &dyn Objects) -> Result<Vec<(String, Entry)>> {
+/// The entries. One that cannot be read stays where it is, and is told of.
+pub async fn entries(objects: &dyn Objects) -> Result<Vec<Stored>> {
     let mut entries = Vec::new();
-    for key in keys(objects, PREFIX).await? {
-        if key.starts_with(ROUTES) || key.starts_with(GIVEN_UP) {
+    for key in waiting(objects).await? {
+        let Some((bytes, version)) = objects.get(&key).await? else {
             continue;
-        }
-        match read::<Entry>(objects, &key).await {
-            Ok(Some(entry)) => entries.push((key, entry)),
-            Ok(None) => {}
-            Err(error) if error.kind == crate::ports::Kind::Invalid => {
+        };
+        match decode(&key, &bytes) {
+            Ok(entry) => entries.push(Stored { key, entry, version }),
+            Err(error) => {
                 tracing::error!(key, %error, "this entry of the outbox cannot be read; nobody is told of its finding");
             }
-            Err(error) => return Err(error),
         }
     }
     Ok(entries)
 }
 
-pub async fn route_state(objects: &dyn Objects, route: &str) -> Result<RouteState> {
-    Ok(read(objects, &format!("{ROUTES}{route}.json"))
-        .await?
-        .unwrap_or_default())
+/// What a route remembers, as it is stored.
+pub struct Remembered {
+    key: String,
+    pub state: RouteState,
+    fence: Precondition,
 }
 
-pub async fn save_route_state(objects: &dyn Objects, route: &str, state: &RouteState) -> Result<()> {
-    let key = format!("{ROUTES}{route}.json");
-    objects.put(&key, encode(state)?, Precondition::None).await?;
-    Ok(())
+impl Remembered {
+    /// What a route has stored; nothing of one that has stored nothing.
+    pub async fn read(objects: &dyn Objects, route: &str) -> Result<Self> {
+        let key = format!("{ROUTES}{route}.json");
+        Ok(match objects.get(&key).await? {
+            Some((bytes, version)) => Self {
+                state: decode(&key, &bytes)?,
+                fence: Precondition::Is(version),
+                key,
+            },
+            None => Self {
+                state: RouteState::default(),
+                fence: Precondition::Absent,
+                key,
+            },
+        })
+    }
+
+    /// Writes the state as it is now; [`Kind::Conflict`] when somebody else has written it since it was read.
+    pub async fn save(&mut self, objects: &dyn Objects) -> Result<()> {
+        let fence = fenced(self.fence.clone());
+        self.fence = Precondition::Is(objects.put(&self.key, encode(&self.state)?, fence).await?);
+        Ok(())
+    }
 }
 
 /// Keeps who was not told although they should have been.
@@ -153,26 +215,35 @@ pub async fn retry(objects: &dyn Objects) -> Result<usize> {
     for (key, given_up) in &all {
         let name = key.strip_prefix(GIVEN_UP).unwrap_or(key);
         let waiting = format!("{PREFIX}{name}");
-        let mut entry = read::<Entry>(objects, &waiting).await?.unwrap_or_else(|| Entry {
-            finding: given_up.finding.clone(),
-            since: None,
-            // Whoever is not named here was told.
-            routes: BTreeMap::from([(
-                OTHERS.to_owned(),
-                Tries {
-                    progress: Progress::Delivered,
-                    ..Tries::default()
-                },
-            )]),
-        });
+        let (mut entry, fence) = match objects.get(&waiting).await? {
+            Some((bytes, version)) => (decode::<Entry>(&waiting, &bytes)?, Precondition::Is(version)),
+            None => (given_up.entry(), Precondition::Absent),
+        };
         entry.since = None;
         for route in given_up.routes.keys() {
             entry.routes.insert(route.clone(), Tries::default());
         }
-        save(objects, &waiting, &entry).await?;
+        objects.put(&waiting, encode(&entry)?, fence).await?;
         objects.delete(key).await?;
     }
     Ok(all.len())
+}
+
+impl GivenUp {
+    /// Waits again, for nobody yet.
+    fn entry(&self) -> Entry {
+        let delivered = Tries {
+            progress: Progress::Delivered,
+            ..Tries::default()
+        };
+        Entry {
+            finding: self.finding.clone(),
+            opening: self.opening,
+            since: None,
+            // Whoever is not named here was told.
+            routes: BTreeMap::from([(OTHERS.to_owned(), delivered)]),
+        }
+    }
 }
 
 /// Stands in an entry for every route that it does not name.

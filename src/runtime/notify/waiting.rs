@@ -5,12 +5,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Outlet, pace};
 use crate::model::notification::{Alert, Notification};
 use crate::ports::Undelivered;
-use crate::runtime::outbox::{self, Bundle, Entry, Progress};
+use crate::runtime::outbox::{self, Bundle, Progress, Stored};
 
 /// An entry on its way through the outlets.
 pub(super) struct Waiting {
-    pub(super) key: String,
-    pub(super) entry: Entry,
+    pub(super) stored: Stored,
     pub(super) since: Timestamp,
     pub(super) notification: Notification,
     pub(super) is_changed: bool,
@@ -36,19 +35,19 @@ pub(super) fn bundle(outlet: &Outlet, waiting: &[Waiting], members: &[usize]) ->
             [one] => (*one).to_owned(),
             several => Alert::key_of(&outlet.name, several.iter().copied()),
         },
-        entries: members.iter().map(|index| waiting[*index].key.clone()).collect(),
+        entries: members.iter().map(|index| waiting[*index].stored.key.clone()).collect(),
     }
 }
 
 impl Waiting {
     pub(super) fn waits_for(&self, outlet: &Outlet) -> bool {
-        !self.is_gone && self.entry.tries(&outlet.name).progress == Progress::Waiting
+        !self.is_gone && self.stored.entry.tries(&outlet.name).progress == Progress::Waiting
     }
 
     pub(super) fn note(&mut self, outlet: &Outlet, change: impl FnOnce(&mut outbox::Tries)) {
-        let mut tries = self.entry.tries(&outlet.name);
+        let mut tries = self.stored.entry.tries(&outlet.name);
         change(&mut tries);
-        self.entry.routes.insert(outlet.name.clone(), tries);
+        self.stored.entry.routes.insert(outlet.name.clone(), tries);
         self.is_changed = true;
     }
 
@@ -60,7 +59,7 @@ impl Waiting {
         let patience = SignedDuration::from_hours(i64::from(outlet.pace.give_up_hours));
         if !outlet.filter.wants(&self.notification) {
             self.note(outlet, |tries| tries.progress = Progress::Unwanted);
-        } else if self.entry.tries(&outlet.name).failures > 0 && now.duration_since(self.since) >= patience {
+        } else if self.stored.entry.tries(&outlet.name).failures > 0 && now.duration_since(self.since) >= patience {
             self.note(outlet, |tries| tries.progress = Progress::GivenUp);
         }
     }
@@ -70,7 +69,7 @@ impl Waiting {
             index,
             severity: self.notification.severity,
             since: self.since,
-            not_before: self.entry.tries(&outlet.name).not_before,
+            not_before: self.stored.entry.tries(&outlet.name).not_before,
         }
     }
 

@@ -221,7 +221,7 @@ async fn a_route_that_fails_keeps_no_other_waiting_and_is_told_later() {
     assert_eq!((second.delivered, second.waiting, second.held), (2, 0, 0));
     assert_eq!(ids(&bad.told()), ["f1", "f2"]);
     assert!(good.told().is_empty());
-    assert!(outbox::entries(&world.objects).await.unwrap().is_empty());
+    assert!(outbox::waiting(&world.objects).await.unwrap().is_empty());
     let stored = world.stored("f1").await;
     assert_eq!(stored.status, Status::Notified);
     assert_eq!(stored.history[0].why, "told receiver, bad, good");
@@ -421,7 +421,7 @@ async fn wherever_a_run_dies_each_route_hears_of_each_finding_under_one_key() {
             let repeated = told.len() - told.iter().map(|(key, _)| key).collect::<BTreeSet<_>>().len();
             assert!(repeated <= 1, "died after {calls}: {told:?}");
         }
-        assert!(outbox::entries(&world.objects).await.unwrap().is_empty());
+        assert!(outbox::waiting(&world.objects).await.unwrap().is_empty());
         if !died {
             assert!(deaths > 30, "only {deaths} calls in a run");
             assert_eq!(world.stored("late").await.status, Status::Notified);

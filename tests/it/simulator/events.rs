@@ -83,7 +83,11 @@ fn no_event(mark: &str, chance: &Chance) -> String {
         0 => format!("{mark} is no JSON"),
         1 => format!(r#"{{"id":"{mark}","detail":null}}"#),
         2 => format!(r#"{{"detail":{{"uuid":"{mark}","published":"soon","eventType":"x"}}}}"#),
-        3 => format!(r#"{{"detail":{{{head},"deep":{}{}}}}}"#, "[".repeat(900), "]".repeat(900)),
+        3 => format!(
+            r#"{{"detail":{{{head},"deep":{}{}}}}}"#,
+            "[".repeat(900),
+            "]".repeat(900)
+        ),
         _ => format!(r#"{{"detail":{{{head},"text":"\ud800"}}}}"#),
     }
 }
@@ -104,11 +108,18 @@ pub fn all(tenant: &'static str, many: u64, chance: &Chance) -> Vec<Event> {
         } else {
             no_event(&mark, chance)
         };
-        let late = if chance.one_in(8) { chance.below(5 * 3_600) } else { chance.below(90) };
+        let late = if chance.one_in(8) {
+            chance.below(5 * 3_600)
+        } else {
+            chance.below(90)
+        };
         let comes = published + SignedDuration::from_secs(late.cast_signed());
         let mut deliveries = vec![(comes, body.clone())];
         if chance.one_in(12) {
-            deliveries.push((comes + SignedDuration::from_secs(chance.below(7_200).cast_signed()), body));
+            deliveries.push((
+                comes + SignedDuration::from_secs(chance.below(7_200).cast_signed()),
+                body,
+            ));
         }
         // The first are not lost: before the stream brings anything, what the log has is history.
         if is_event && number > 4 && chance.one_in(12) {

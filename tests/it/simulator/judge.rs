@@ -44,7 +44,11 @@ async fn rows(world: &World, tenant: &Tenant, events: &[Event]) {
     let lake = world.lake(tenant.name);
     let mut found = Vec::new();
     for (user, _) in users(tenant.name) {
-        let query = Query { user: &user, limit: 100_000, since: None };
+        let query = Query {
+            user: &user,
+            limit: 100_000,
+            since: None,
+        };
         found.extend(activity(&lake, query).await.unwrap());
     }
     let mut counted: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -56,14 +60,26 @@ async fn rows(world: &World, tenant: &Tenant, events: &[Event]) {
     for (row, times) in &expected {
         let there = counted.get(row).copied().unwrap_or(0);
         if there != *times {
-            world.weather.broken(format!("{}: {row:?} is in the table {there} times", tenant.name));
-            for key in tenant.objects().into_iter().filter(|(_, bytes)| marks(bytes).contains(row.1)).map(|(key, _)| key) {
+            world
+                .weather
+                .broken(format!("{}: {row:?} is in the table {there} times", tenant.name));
+            for key in tenant
+                .objects()
+                .into_iter()
+                .filter(|(_, bytes)| marks(bytes).contains(row.1))
+                .map(|(key, _)| key)
+            {
                 world.weather.tell(&format!("{row:?} is in {key}"));
             }
         }
     }
     if all != expected.len() as u64 || found.len() as u64 != all {
-        let told = format!("{}: the table has {all} rows, {} of users, where {} were expected", tenant.name, found.len(), expected.len());
+        let told = format!(
+            "{}: the table has {all} rows, {} of users, where {} were expected",
+            tenant.name,
+            found.len(),
+            expected.len()
+        );
         world.weather.broken(told);
     }
 }
@@ -71,7 +87,11 @@ async fn rows(world: &World, tenant: &Tenant, events: &[Event]) {
 /// What could not become an event is set aside with its reason, and nothing else is.
 fn set_aside(tenant: &Tenant, events: &[Event]) {
     let mut aside: BTreeSet<String> = BTreeSet::new();
-    for (key, bytes) in tenant.objects().into_iter().filter(|(key, _)| key.starts_with("set-aside/")) {
+    for (key, bytes) in tenant
+        .objects()
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("set-aside/"))
+    {
         for line in String::from_utf8_lossy(&bytes).lines() {
             let record: serde_json::Value = serde_json::from_str(line).unwrap();
             if record["reason"].as_str().is_none_or(str::is_empty) {
@@ -80,16 +100,27 @@ fn set_aside(tenant: &Tenant, events: &[Event]) {
             aside.extend(marks(record["body"].as_str().unwrap().as_bytes()));
         }
     }
-    let expected: BTreeSet<String> =
-        events.iter().filter(|event| event.event.is_none()).map(|event| event.mark.clone()).collect();
+    let expected: BTreeSet<String> = events
+        .iter()
+        .filter(|event| event.event.is_none())
+        .map(|event| event.mark.clone())
+        .collect();
     if aside != expected {
-        tenant.weather.broken(format!("{}: set aside are {aside:?}, expected were {expected:?}", tenant.name));
+        tenant.weather.broken(format!(
+            "{}: set aside are {aside:?}, expected were {expected:?}",
+            tenant.name
+        ));
     }
 }
 
 fn stored(tenant: &Tenant) -> Vec<Finding> {
-    let objects = tenant.objects().into_iter().filter(|(key, _)| key.starts_with("findings/"));
-    objects.map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap()).collect()
+    let objects = tenant
+        .objects()
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("findings/"));
+    objects
+        .map(|(_, bytes)| serde_json::from_slice(&bytes).unwrap())
+        .collect()
 }
 
 /// By what they are of: one that was told of before its first event came is known by a later one.
@@ -97,7 +128,10 @@ fn known_by(findings: &[Finding]) -> BTreeMap<String, usize> {
     let mut known = BTreeMap::new();
     for finding in findings {
         let episode = finding.episode.as_ref().unwrap();
-        let what = format!("{} of {} until {}", finding.matched.title, episode.entity, episode.last_seen);
+        let what = format!(
+            "{} of {} until {}",
+            finding.matched.title, episode.entity, episode.last_seen
+        );
         *known.entry(what).or_default() += 1;
     }
     known
@@ -113,7 +147,11 @@ async fn findings(tenant: &Tenant, rules: &Arc<RuleSet>, events: &[Event]) {
         kept: Kept::default(),
         log: Default::default(),
     });
-    let world = World { weather: calm, warehouse: Default::default(), rules: Arc::clone(rules) };
+    let world = World {
+        weather: calm,
+        warehouse: Default::default(),
+        rules: Arc::clone(rules),
+    };
     let mut in_order: Vec<&Event> = events.iter().filter(|event| event.event.is_some()).collect();
     in_order.sort_by_key(|event| event.published);
     for event in in_order {
@@ -127,23 +165,38 @@ async fn findings(tenant: &Tenant, rules: &Arc<RuleSet>, events: &[Event]) {
     }
     let (expected, found) = (known_by(&stored(&undisturbed)), known_by(&stored(tenant)));
     if found != expected {
-        tenant.weather.broken(format!("{}: found were {found:#?}, expected were {expected:#?}", tenant.name));
+        tenant.weather.broken(format!(
+            "{}: found were {found:#?}, expected were {expected:#?}",
+            tenant.name
+        ));
     }
 }
 
 /// Every receiver that tells messages apart by their keys was told of every finding in one of them.
 fn notifications(tenant: &Tenant) {
-    let ids: BTreeSet<String> = stored(tenant).into_iter().filter(|one| one.status != Status::Closed).map(|one| one.id).collect();
+    let ids: BTreeSet<String> = stored(tenant)
+        .into_iter()
+        .filter(|one| one.status != Status::Closed)
+        .map(|one| one.id)
+        .collect();
     let told = tenant.kept.told.lock().unwrap();
     for outlet in ["topic", "digest", "paced"] {
         let mut messages: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for alert in told.get(outlet).into_iter().flatten() {
-            others(&tenant.weather, tenant.name, outlet, serde_json::to_string(&alert.notifications).unwrap().as_bytes());
+            others(
+                &tenant.weather,
+                tenant.name,
+                outlet,
+                serde_json::to_string(&alert.notifications).unwrap().as_bytes(),
+            );
             let of: BTreeSet<&str> = alert.notifications.iter().map(|one| one.finding_id.as_str()).collect();
             let first = messages.entry(&alert.key).or_insert_with(|| of.clone());
             // A message of several that was delivered, and of which a part was not noted, leaves again for that part.
             if !of.is_subset(first) {
-                tenant.weather.broken(format!("{}: {outlet} got two messages with the key {}: {first:?} and {of:?}", tenant.name, alert.key));
+                tenant.weather.broken(format!(
+                    "{}: {outlet} got two messages with the key {}: {first:?} and {of:?}",
+                    tenant.name, alert.key
+                ));
             }
         }
         let mut times: BTreeMap<&str, usize> = ids.iter().map(|id| (id.as_str(), 0)).collect();
@@ -151,10 +204,16 @@ fn notifications(tenant: &Tenant) {
             *times.entry(id).or_default() += 1;
         }
         for (id, times) in times.into_iter().filter(|(_, times)| *times != 1) {
-            tenant.weather.broken(format!("{}: {outlet} was told of {id} in {times} messages", tenant.name));
+            tenant.weather.broken(format!(
+                "{}: {outlet} was told of {id} in {times} messages",
+                tenant.name
+            ));
         }
         if let Some(id) = messages.values().flatten().find(|id| !ids.contains(**id)) {
-            tenant.weather.broken(format!("{}: {outlet} was told of {id}, which is no finding", tenant.name));
+            tenant.weather.broken(format!(
+                "{}: {outlet} was told of {id}, which is no finding",
+                tenant.name
+            ));
         }
     }
 }

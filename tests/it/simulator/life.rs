@@ -64,7 +64,11 @@ level: low
 ";
 
 pub fn rules() -> RuleSet {
-    RuleSet::load(&[RuleFile { path: "rules.yml".to_owned(), text: RULES.to_owned() }]).unwrap()
+    RuleSet::load(&[RuleFile {
+        path: "rules.yml".to_owned(),
+        text: RULES.to_owned(),
+    }])
+    .unwrap()
 }
 
 /// A role that begins to work.
@@ -98,7 +102,10 @@ struct Run {
 impl Run {
     fn new(world: &World, tenant: &Arc<Tenant>, role: &str) -> Self {
         let process = Process::start(&world.weather, tenant.name, role);
-        let ports = Ports { tenant: Arc::clone(tenant), process: Arc::clone(&process) };
+        let ports = Ports {
+            tenant: Arc::clone(tenant),
+            process: Arc::clone(&process),
+        };
         let catalog = Arc::new(SimulatedCatalog::new(&world.warehouse, &process));
         Self {
             leases: ObjectLeases::new(Arc::new(ports.clone()), Arc::clone(&process) as _, &process.name),
@@ -196,8 +203,15 @@ impl Run {
         let outlet = |name: &'static str, digest_minutes, per_hour| Outlet {
             name: name.to_owned(),
             filter: Filter::all(),
-            pace: Pace { digest_minutes, per_hour, ..Pace::unbounded() },
-            notifier: Arc::new(Receiver { ports: self.ports.clone(), name }),
+            pace: Pace {
+                digest_minutes,
+                per_hour,
+                ..Pace::unbounded()
+            },
+            notifier: Arc::new(Receiver {
+                ports: self.ports.clone(),
+                name,
+            }),
         };
         let analysis = Analysis {
             tenant: self.ports.tenant.name,
@@ -286,8 +300,11 @@ impl World {
     /// Events come and runs begin, until the day is over and every run has come to its end.
     pub async fn live(self: &Arc<Self>, tenant: &Arc<Tenant>, events: &[Event]) {
         let began = tokio::time::Instant::now();
-        let mut deliveries: Vec<(Timestamp, &String)> =
-            events.iter().flat_map(|event| &event.deliveries).map(|(at, body)| (*at, body)).collect();
+        let mut deliveries: Vec<(Timestamp, &String)> = events
+            .iter()
+            .flat_map(|event| &event.deliveries)
+            .map(|(at, body)| (*at, body))
+            .collect();
         deliveries.sort_unstable();
         let (mut deliveries, mut runs) = (deliveries.into_iter().peekable(), Vec::new());
         for (at, job) in self.schedule() {
@@ -301,7 +318,8 @@ impl World {
         deliveries.for_each(|(_, body)| tenant.send(body));
         for run in runs {
             if let Err(error) = run.await {
-                self.weather.broken(format!("a run of {} panicked: {error}", tenant.name));
+                self.weather
+                    .broken(format!("a run of {} panicked: {error}", tenant.name));
             }
         }
     }
@@ -316,7 +334,11 @@ impl World {
         for _ in 0..80 {
             self.run(tenant, Job::Redrive, None).await;
             self.run(tenant, Job::Detect, None).await;
-            let outbox = tenant.objects().into_keys().filter(|key| key.starts_with("outbox/")).filter(|key| !key.starts_with("outbox/routes/"));
+            let outbox = tenant
+                .objects()
+                .into_keys()
+                .filter(|key| key.starts_with("outbox/"))
+                .filter(|key| !key.starts_with("outbox/routes/"));
             if tenant.is_drained() && outbox.count() == 0 {
                 break;
             }
@@ -333,4 +355,3 @@ impl World {
         Lake::new(Arc::new(SimulatedCatalog::new(&self.warehouse, &process)), tenant)
     }
 }
-

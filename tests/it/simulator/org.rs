@@ -23,27 +23,47 @@ impl Tenant {
     /// What Okta has stored by now of what is asked for.
     fn log_page(&self, query: &LogQuery, from: usize) -> Page {
         let now = self.weather.now();
-        let wanted = query.filter.as_ref().map(|filter| filter.split('"').nth(1).unwrap().to_owned());
+        let wanted = query
+            .filter
+            .as_ref()
+            .map(|filter| filter.split('"').nth(1).unwrap().to_owned());
         let log = self.log.lock().unwrap();
         let mut events: Vec<(jiff::Timestamp, &String)> = log
             .iter()
             .filter(|(stored, _)| *stored <= now)
             .map(|(_, event)| (Head::parse(event).unwrap().published, event))
             .filter(|(published, _)| (query.from..query.to).contains(published))
-            .filter(|(_, event)| wanted.as_ref().is_none_or(|user| event.contains(&format!("\"id\":\"{user}\""))))
+            .filter(|(_, event)| {
+                wanted
+                    .as_ref()
+                    .is_none_or(|user| event.contains(&format!("\"id\":\"{user}\"")))
+            })
             .collect();
         events.sort();
         let next = (events.len() > from + PAGE).then(|| Next((from + PAGE).to_string()));
-        let items = events.into_iter().skip(from).take(PAGE).map(|(_, event)| raw(event)).collect();
-        Page { items, next, at: Some(now) }
+        let items = events
+            .into_iter()
+            .skip(from)
+            .take(PAGE)
+            .map(|(_, event)| raw(event))
+            .collect();
+        Page {
+            items,
+            next,
+            at: Some(now),
+        }
     }
 
     fn answer(&self, ask: &Ask, from: usize) -> Result<Page> {
-        let user = |(id, login): (String, String)| raw(json!({"id": id, "status": "ACTIVE", "profile": {"login": login}}).to_string());
+        let user = |(id, login): (String, String)| {
+            raw(json!({"id": id, "status": "ACTIVE", "profile": {"login": login}}).to_string())
+        };
         let items = match ask {
             Ask::Events(query) => return Ok(self.log_page(query, from)),
             Ask::User(name) => {
-                let found = users(self.name).find(|(id, login)| id == name || login == name).map(user);
+                let found = users(self.name)
+                    .find(|(id, login)| id == name || login == name)
+                    .map(user);
                 vec![found.ok_or_else(|| Error::new(Kind::NotFound, format!("find {name}")))?]
             }
             Ask::Users { .. } => users(self.name).map(user).collect(),
@@ -59,7 +79,11 @@ impl Tenant {
             }
             _ => Vec::new(),
         };
-        Ok(Page { items, next: None, at: Some(self.weather.now()) })
+        Ok(Page {
+            items,
+            next: None,
+            at: Some(self.weather.now()),
+        })
     }
 }
 
@@ -68,11 +92,16 @@ impl Okta for Ports {
     async fn ask(&self, ask: &Ask, next: Option<&Next>) -> Result<Page> {
         let from = next.map_or(0, |next| next.0.parse().unwrap());
         let (tenant, ask) = (self.tenant.clone(), ask.clone());
-        self.process.call("ask Okta", Nature::Read, move || tenant.answer(&ask, from)).await
+        self.process
+            .call("ask Okta", Nature::Read, move || tenant.answer(&ask, from))
+            .await
     }
 
     async fn act(&self, act: &Act) -> Result<Option<LogStream>> {
-        Err(Error::new(Kind::Invalid, format!("{act}: nothing is to be changed here")))
+        Err(Error::new(
+            Kind::Invalid,
+            format!("{act}: nothing is to be changed here"),
+        ))
     }
 
     fn requests(&self) -> u64 {

@@ -84,6 +84,7 @@ pub fn start() -> Timestamp {
 }
 
 impl Weather {
+    /// As the seed has it.
     pub fn new(seed: u64) -> Self {
         let chance = Chance::new(seed);
         // Few kinds at once show what many hide.
@@ -91,8 +92,18 @@ impl Weather {
         if faults.is_empty() {
             faults.push(Fault::CrashAfter);
         }
+        let one_in = *chance.of(&[15, 40, 100]);
+        Self::of(chance, faults, one_in)
+    }
+
+    /// Processes stand still, and nothing else.
+    pub fn freezing(seed: u64) -> Self {
+        Self::of(Chance::new(seed), vec![Fault::Freeze], 30)
+    }
+
+    fn of(chance: Chance, faults: Vec<Fault>, one_in: u64) -> Self {
         Self {
-            one_in: *chance.of(&[15, 40, 100]),
+            one_in,
             faults,
             chance,
             began: Instant::now(),

@@ -11,13 +11,14 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use iceberg::io::{
-    FileIO, FileIOBuilder, FileMetadata, FileRead, FileWrite, InputFile, OutputFile, Storage, StorageConfig, StorageFactory,
+    FileIO, FileIOBuilder, FileMetadata, FileRead, FileWrite, InputFile, OutputFile, Storage, StorageConfig,
+    StorageFactory,
 };
 use iceberg::spec::{TableMetadata, TableMetadataBuilder};
 use iceberg::table::Table;
 use iceberg::{
-    Catalog, Error, ErrorKind, MetadataLocation, Namespace, NamespaceIdent, Result, Runtime, TableCommit, TableCreation,
-    TableIdent,
+    Catalog, Error, ErrorKind, MetadataLocation, Namespace, NamespaceIdent, Result, Runtime, TableCommit,
+    TableCreation, TableIdent,
 };
 use jiff::Timestamp;
 use oort_streams::ports::tables::{StoredFile, Tables};
@@ -80,14 +81,19 @@ impl Files {
 impl Reach {
     fn own(&self, path: &str) {
         if !path.starts_with(&location(self.process.tenant)) {
-            self.process.weather.broken(format!("{} reached {path}", self.process.name));
+            self.process
+                .weather
+                .broken(format!("{} reached {path}", self.process.name));
         }
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
         self.own(path);
         let (warehouse, name) = (Arc::clone(&self.warehouse), path.to_owned());
-        let read = self.process.call("read a file", Nature::Read, move || warehouse.read(&name)).await;
+        let read = self
+            .process
+            .call("read a file", Nature::Read, move || warehouse.read(&name))
+            .await;
         read.map_err(failed)
     }
 
@@ -99,7 +105,10 @@ impl Reach {
             warehouse.files.lock().unwrap().insert(name.clone(), written);
             Ok(())
         };
-        self.process.call("write a file", Nature::Write, effect).await.map_err(failed)
+        self.process
+            .call("write a file", Nature::Write, effect)
+            .await
+            .map_err(failed)
     }
 }
 
@@ -124,7 +133,9 @@ impl Storage for Files {
 
     async fn metadata(&self, path: &str) -> Result<FileMetadata> {
         let bytes = self.reach().read(path).await?;
-        Ok(FileMetadata { size: bytes.len() as u64 })
+        Ok(FileMetadata {
+            size: bytes.len() as u64,
+        })
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
@@ -151,11 +162,18 @@ impl Storage for Files {
             warehouse.files.lock().unwrap().remove(&name);
             Ok(())
         };
-        reach.process.call("delete a file", Nature::Write, effect).await.map_err(failed)
+        reach
+            .process
+            .call("delete a file", Nature::Write, effect)
+            .await
+            .map_err(failed)
     }
 
     async fn delete_prefix(&self, path: &str) -> Result<()> {
-        Err(Error::new(ErrorKind::FeatureUnsupported, format!("nobody deletes all of {path}")))
+        Err(Error::new(
+            ErrorKind::FeatureUnsupported,
+            format!("nobody deletes all of {path}"),
+        ))
     }
 
     async fn delete_stream(&self, mut paths: BoxStream<'static, String>) -> Result<()> {
@@ -210,9 +228,15 @@ pub struct SimulatedCatalog {
 
 impl SimulatedCatalog {
     pub fn new(warehouse: &Arc<Warehouse>, process: &Arc<Process>) -> Self {
-        let reach = Reach { warehouse: Arc::clone(warehouse), process: Arc::clone(process) };
+        let reach = Reach {
+            warehouse: Arc::clone(warehouse),
+            process: Arc::clone(process),
+        };
         Self {
-            files: FileIOBuilder::new(Arc::new(Files { reach: Some(reach.clone()) })).build(),
+            files: FileIOBuilder::new(Arc::new(Files {
+                reach: Some(reach.clone()),
+            }))
+            .build(),
             reach,
             runtime: Runtime::try_current().unwrap(),
         }
@@ -230,11 +254,18 @@ impl SimulatedCatalog {
 
     async fn place(&self, ident: &TableIdent) -> Result<Option<String>> {
         if ident.namespace().join(".") != self.reach.process.tenant {
-            self.reach.process.weather.broken(format!("{} asked for {ident}", self.reach.process.name));
+            self.reach
+                .process
+                .weather
+                .broken(format!("{} asked for {ident}", self.reach.process.name));
         }
         let (warehouse, name) = (Arc::clone(&self.reach.warehouse), ident.to_string());
         let effect = move || Ok(warehouse.places.lock().unwrap().get(&name).cloned());
-        self.reach.process.call("find a table", Nature::Read, effect).await.map_err(failed)
+        self.reach
+            .process
+            .call("find a table", Nature::Read, effect)
+            .await
+            .map_err(failed)
     }
 
     /// The table's metadata is at `next` from now on, if it was at `base` until now.
@@ -281,7 +312,10 @@ impl Catalog for SimulatedCatalog {
 
     async fn load_table(&self, ident: &TableIdent) -> Result<Table> {
         let Some(place) = self.place(ident).await? else {
-            return Err(Error::new(ErrorKind::TableNotFound, format!("there is no table {ident}")));
+            return Err(Error::new(
+                ErrorKind::TableNotFound,
+                format!("there is no table {ident}"),
+            ));
         };
         let metadata = TableMetadata::read_from(&self.files, &place).await?;
         self.table(ident, &place, metadata)
@@ -297,7 +331,10 @@ impl Catalog for SimulatedCatalog {
         let base = current.metadata_location_result()?.to_owned();
         let staged = commit.apply(current)?;
         let next = staged.metadata_location_result()?;
-        staged.metadata().write_to(&self.files, &MetadataLocation::from_str(next)?).await?;
+        staged
+            .metadata()
+            .write_to(&self.files, &MetadataLocation::from_str(next)?)
+            .await?;
         self.swap_place(&ident, Some(&base), next).await.map_err(failed)?;
         Ok(staged)
     }
@@ -341,12 +378,16 @@ impl Catalog for SimulatedCatalog {
 #[async_trait]
 impl Tables for SimulatedCatalog {
     async fn swap(&self, base: &Table, _: &TableMetadata, place: &str) -> ports::Result<()> {
-        self.swap_place(base.identifier(), base.metadata_location(), place).await
+        self.swap_place(base.identifier(), base.metadata_location(), place)
+            .await
     }
 
     async fn files(&self, location: &str) -> ports::Result<Vec<StoredFile>> {
         self.reach.own(location);
-        let (warehouse, below) = (Arc::clone(&self.reach.warehouse), format!("{}/", location.trim_end_matches('/')));
+        let (warehouse, below) = (
+            Arc::clone(&self.reach.warehouse),
+            format!("{}/", location.trim_end_matches('/')),
+        );
         let effect = move || {
             let files = warehouse.files.lock().unwrap();
             let stored = files.iter().filter(|(path, _)| path.starts_with(&below));

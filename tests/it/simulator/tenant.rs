@@ -58,7 +58,9 @@ pub fn marks(bytes: &[u8]) -> BTreeSet<String> {
     let mut marks = BTreeSet::new();
     for (at, _) in text.match_indices("-0") {
         let before = text[..at].rfind(|letter: char| !letter.is_ascii_lowercase());
-        let from = before.map_or(0, |place| place + text[place..].chars().next().map_or(1, char::len_utf8));
+        let from = before.map_or(0, |place| {
+            place + text[place..].chars().next().map_or(1, char::len_utf8)
+        });
         let digits: String = text[at + 1..].chars().take_while(char::is_ascii_digit).collect();
         if digits.len() == 6 && ["acme", "birch"].contains(&&text[from..at]) {
             marks.insert(format!("{}-{digits}", &text[from..at]));
@@ -86,7 +88,10 @@ impl Tenant {
             true => zstd::decode_all(bytes).unwrap(),
             false => bytes.to_vec(),
         };
-        objects.iter().map(|(key, (bytes, _))| (key.clone(), plain(key, bytes))).collect()
+        objects
+            .iter()
+            .map(|(key, (bytes, _))| (key.clone(), plain(key, bytes)))
+            .collect()
     }
 
     /// Whether nothing waits anywhere.
@@ -101,7 +106,9 @@ impl Tenant {
         let mut given = Vec::new();
         // In no order.
         for _ in 0..most {
-            let visible: Vec<usize> = (0..messages.len()).filter(|place| messages[*place].visible <= now).collect();
+            let visible: Vec<usize> = (0..messages.len())
+                .filter(|place| messages[*place].visible <= now)
+                .collect();
             if visible.is_empty() {
                 break;
             }
@@ -114,7 +121,12 @@ impl Tenant {
             let sent = &mut messages[place];
             sent.receipt = format!("{}/{}", sent.id, sent.attempts);
             // Now and then one of the queue's servers does not hear of it, and delivers it again.
-            sent.visible = now + if chance.one_in(25) { Duration::from_secs(1) } else { HIDDEN };
+            sent.visible = now
+                + if chance.one_in(25) {
+                    Duration::from_secs(1)
+                } else {
+                    HIDDEN
+                };
             given.push(Message {
                 body: sent.body.clone(),
                 receipt: Receipt(sent.receipt.clone()),
@@ -128,12 +140,17 @@ impl Tenant {
     fn acknowledge(&self, receipts: &[Receipt], who: &str) {
         let mut messages = self.kept.messages.lock().unwrap();
         for receipt in receipts {
-            let Some(place) = messages.iter().position(|sent| sent.receipt == receipt.0) else { continue };
+            let Some(place) = messages.iter().position(|sent| sent.receipt == receipt.0) else {
+                continue;
+            };
             let landed = self.kept.landed.lock().unwrap();
-            let lost: Vec<String> =
-                marks(messages[place].body.as_bytes()).into_iter().filter(|mark| !landed.contains(mark)).collect();
+            let lost: Vec<String> = marks(messages[place].body.as_bytes())
+                .into_iter()
+                .filter(|mark| !landed.contains(mark))
+                .collect();
             if !lost.is_empty() {
-                self.weather.broken(format!("{who} acknowledged {lost:?}, which is nowhere"));
+                self.weather
+                    .broken(format!("{who} acknowledged {lost:?}, which is nowhere"));
             }
             // Rarely a message comes again although it was taken out.
             if self.weather.chance.one_in(60) {
@@ -179,7 +196,9 @@ impl Queue for Ports {
     async fn receive(&self, max: usize) -> Result<Vec<Message>> {
         let tenant = Arc::clone(&self.tenant);
         // What is received changes: an answer that is lost hides its messages.
-        self.process.call("receive", Nature::Write, move || Ok(tenant.receive(max))).await
+        self.process
+            .call("receive", Nature::Write, move || Ok(tenant.receive(max)))
+            .await
     }
 
     async fn acknowledge(&self, receipts: &[Receipt]) -> Result<()> {
@@ -195,7 +214,10 @@ impl Queue for Ports {
         let (tenant, receipts) = (Arc::clone(&self.tenant), receipts.to_vec());
         let effect = move || {
             let mut messages = tenant.kept.messages.lock().unwrap();
-            for sent in messages.iter_mut().filter(|sent| receipts.iter().any(|one| one.0 == sent.receipt)) {
+            for sent in messages
+                .iter_mut()
+                .filter(|sent| receipts.iter().any(|one| one.0 == sent.receipt))
+            {
                 sent.visible = Instant::now() + hidden;
             }
             Ok(())
@@ -208,7 +230,11 @@ impl Queue for Ports {
         let effect = move || {
             let (messages, dead) = (tenant.kept.messages.lock().unwrap(), tenant.kept.dead.lock().unwrap());
             let visible = messages.iter().filter(|sent| sent.visible <= Instant::now()).count() as u64;
-            Ok(QueueDepth { visible, in_flight: messages.len() as u64 - visible, dead: dead.len() as u64 })
+            Ok(QueueDepth {
+                visible,
+                in_flight: messages.len() as u64 - visible,
+                dead: dead.len() as u64,
+            })
         };
         self.process.call("depth", Nature::Read, effect).await
     }
@@ -241,7 +267,12 @@ impl DeadLetters for Ports {
             self.process.call("send again", Nature::Write, send).await?;
             let tenant = Arc::clone(&self.tenant);
             let delete = move || {
-                tenant.kept.dead.lock().unwrap().retain(|sent| sent.id.to_string() != letter.receipt.0);
+                tenant
+                    .kept
+                    .dead
+                    .lock()
+                    .unwrap()
+                    .retain(|sent| sent.id.to_string() != letter.receipt.0);
                 Ok(())
             };
             self.process.call("delete a letter", Nature::Write, delete).await?;
@@ -299,10 +330,24 @@ impl Notifier for Receiver {
         let (tenant, alert, name) = (Arc::clone(&self.ports.tenant), alert.clone(), self.name);
         let effect = move || {
             let ids: Vec<&str> = alert.notifications.iter().map(|one| &one.finding_id[..6]).collect();
-            tenant.weather.tell(&format!("{}: {name} is told of {ids:?} with the key {}", tenant.name, alert.key));
-            tenant.kept.told.lock().unwrap().entry(name).or_default().push(alert.clone());
+            tenant.weather.tell(&format!(
+                "{}: {name} is told of {ids:?} with the key {}",
+                tenant.name, alert.key
+            ));
+            tenant
+                .kept
+                .told
+                .lock()
+                .unwrap()
+                .entry(name)
+                .or_default()
+                .push(alert.clone());
             Ok(vec![name.to_owned()])
         };
-        Ok(self.ports.process.call(&format!("tell {name}"), Nature::Write, effect).await?)
+        Ok(self
+            .ports
+            .process
+            .call(&format!("tell {name}"), Nature::Write, effect)
+            .await?)
     }
 }
