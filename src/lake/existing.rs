@@ -138,7 +138,7 @@ impl File {
         let batches = reader
             .build()
             .read(futures::stream::iter([Ok(task)]).boxed())
-            .map_err(failed("read a file of the table"))?
+            .map_err(failed(format!("read {path}")))?
             .stream();
         Ok(Self {
             path,
@@ -158,7 +158,7 @@ impl File {
             .is_none_or(|(user, ..)| self.next_row >= user.len())
         {
             let next = self.batches.try_next().await;
-            let Some(batch) = next.map_err(failed("read a file of the table"))? else {
+            let Some(batch) = next.map_err(failed(format!("read {}", self.path)))? else {
                 return Ok(false);
             };
             self.columns = Some(columns(&batch).ok_or_else(|| corrupt("read the key columns of the table"))?);

@@ -31,10 +31,13 @@ pub use table::Lake;
 pub use upkeep::Upkeep;
 pub use write::{Rows, Written};
 
+use parquet::errors::ParquetError;
+
 use crate::ports::{Error, Kind};
 
 /// Maps an Iceberg error to the port's error with `op` as its operation.
-pub(crate) fn failed(op: &'static str) -> impl Fn(iceberg::Error) -> Error {
+pub(crate) fn failed(op: impl Into<String>) -> impl Fn(iceberg::Error) -> Error {
+    let op = op.into();
     move |error| {
         let kind = match error.kind() {
             // A catalog on a service says more than Iceberg has words for.
@@ -42,10 +45,29 @@ pub(crate) fn failed(op: &'static str) -> impl Fn(iceberg::Error) -> Error {
             iceberg::ErrorKind::CatalogCommitConflicts => Kind::Conflict,
             iceberg::ErrorKind::TableNotFound | iceberg::ErrorKind::NamespaceNotFound => Kind::NotFound,
             iceberg::ErrorKind::DataInvalid | iceberg::ErrorKind::FeatureUnsupported => Kind::Invalid,
+            _ if is_broken(&error) => Kind::Invalid,
             _ => Kind::Unavailable,
         };
-        Error::caused(kind, op, error)
+        Error::caused(kind, op.clone(), error)
     }
+}
+
+/// Whether what was read is not what was written: a reader tells so somewhere below.
+fn is_broken(error: &iceberg::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let is_bad_data = error
+            .downcast_ref::<iceberg::Error>()
+            .is_some_and(|error| error.kind() == iceberg::ErrorKind::DataInvalid);
+        let is_bad_parquet = error
+            .downcast_ref::<ParquetError>()
+            .is_some_and(|error| !matches!(error, ParquetError::External(_)));
+        if is_bad_data || is_bad_parquet {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn port_error(error: &iceberg::Error) -> Option<&Error> {

@@ -55,8 +55,11 @@ pub struct Builder {
 
 impl Builder {
     pub fn new() -> Result<Self> {
+        let mut encoder = zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL).map_err(encoding)?;
+        // Without it, a bit that turned may read as another event.
+        encoder.include_checksum(true).map_err(encoding)?;
         Ok(Self {
-            encoder: zstd::Encoder::new(Vec::new(), COMPRESSION_LEVEL).map_err(encoding)?,
+            encoder,
             lines: 0,
             raw_bytes: 0,
         })
@@ -110,6 +113,10 @@ impl Lines {
         let Some((bytes, _)) = objects.get(&key).await? else {
             return Err(Error::new(Kind::NotFound, format!("read {key}")));
         };
+        if bytes.is_empty() {
+            // It would decompress to nothing, as if nothing had come.
+            return Err(unreadable(number, std::io::Error::other("it is empty")));
+        }
         let decoder = zstd::Decoder::new(std::io::Cursor::new(bytes)).map_err(|error| unreadable(number, error))?;
         Ok(Self {
             number,

@@ -8,6 +8,7 @@ use iceberg::io::LocalFsStorageFactory;
 use iceberg::{Catalog, CatalogBuilder};
 use iceberg_catalog_sql::{SqlBindStyle, SqlCatalogBuilder};
 
+use crate::local::sqlite;
 use crate::ports::{Error, Kind, Result};
 
 /// The catalog's name in its own file, and that file's name in the data folder.
@@ -16,7 +17,7 @@ pub(super) const FILE: &str = "catalog.sqlite";
 
 /// Opens or makes the catalog in `data`: `catalog.sqlite` and the folder `warehouse`.
 pub async fn open(data: &Path) -> Result<Arc<dyn Catalog>> {
-    let op = || format!("open the catalog in {}", data.display());
+    let op = || format!("open the catalog {}", data.join(FILE).display());
     let unavailable = |error: std::io::Error| Error::caused(Kind::Unavailable, op(), error);
     std::fs::create_dir_all(data).map_err(unavailable)?;
     // Table metadata holds absolute paths, so that a table is found from any working folder.
@@ -28,6 +29,6 @@ pub async fn open(data: &Path) -> Result<Arc<dyn Catalog>> {
         .with_storage_factory(Arc::new(LocalFsStorageFactory))
         .load(CATALOG, HashMap::new())
         .await
-        .map_err(|error| Error::caused(Kind::Unavailable, op(), error))?;
+        .map_err(|error| Error::caused(sqlite::kind_of(&error), op(), error))?;
     Ok(Arc::new(catalog))
 }

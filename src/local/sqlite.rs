@@ -44,8 +44,20 @@ pub(super) async fn open(path: &Path, schema: &'static str) -> Result<SqlitePool
                 tries += 1;
                 tokio::time::sleep(BETWEEN_OPENINGS).await;
             }
-            Err(error) => return Err(failed(op())(error)),
+            Err(error) => return Err(cannot_open(path, error)),
         }
+    }
+}
+
+/// SQLite says only that it cannot open a file; the system says why it cannot be written.
+fn cannot_open(path: &Path, error: sqlx::Error) -> Error {
+    const SQLITE_CANTOPEN: &str = "14";
+    let op = format!("open {}", path.display());
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let writing = std::fs::OpenOptions::new().append(true).open(path);
+    match (code.as_deref(), writing) {
+        (Some(SQLITE_CANTOPEN), Err(why)) => Error::caused(Kind::Unavailable, op, why),
+        _ => failed(op)(error),
     }
 }
 
@@ -67,11 +79,25 @@ fn is_busy(error: &sqlx::Error) -> bool {
 
 /// Maps a failure of SQLite to the port's error with `op` as its operation.
 pub(super) fn failed(op: impl Into<String>) -> impl FnOnce(sqlx::Error) -> Error {
-    move |error| {
-        // SQLITE_CORRUPT and SQLITE_NOTADB; everything else may pass: a full disk, a lock held for too long.
-        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-        let is_broken = matches!(code.as_deref(), Some("11" | "26"))
-            || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
-        Error::caused(if is_broken { Kind::Invalid } else { Kind::Unavailable }, op, error)
+    move |error| Error::caused(kind(&error), op, error)
+}
+
+/// `SQLITE_CORRUPT` and `SQLITE_NOTADB`; everything else may pass: a full disk, a lock held for too long.
+fn kind(error: &sqlx::Error) -> Kind {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    let is_broken = matches!(code.as_deref(), Some("11" | "26"))
+        || matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_));
+    if is_broken { Kind::Invalid } else { Kind::Unavailable }
+}
+
+/// The kind of an error whose cause may be SQLite's.
+pub(super) fn kind_of(error: &(dyn std::error::Error + 'static)) -> Kind {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref() {
+            return kind(error);
+        }
+        cause = error.source();
     }
+    Kind::Unavailable
 }

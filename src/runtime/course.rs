@@ -119,7 +119,8 @@ impl<'a> Course<'a> {
 /// all. The line is never whole in memory.
 fn pack(state: &State) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("compress {KEY}"), error);
-    let packed = zstd::Encoder::new(Vec::new(), COMPRESSION).map_err(failed)?;
+    let mut packed = zstd::Encoder::new(Vec::new(), COMPRESSION).map_err(failed)?;
+    packed.include_checksum(true).map_err(failed)?;
     let mut text = BufWriter::with_capacity(BUFFER, packed);
     serde_json::to_writer(&mut text, state).map_err(|error| failed(error.into()))?;
     text.write_all(b"\n").map_err(failed)?;
@@ -133,9 +134,10 @@ fn unpack(bytes: &[u8]) -> Result<State> {
     let mut text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes).map_err(failed)?);
     let state = {
         let mut line = serde_json::Deserializer::from_reader(&mut text).into_iter::<State>();
-        line.next().unwrap_or_else(|| Ok(State::default()))
+        line.next()
     };
-    let mut state = state.map_err(|error| failed(error.into()))?;
+    let empty = || failed(std::io::Error::other("it is empty"));
+    let mut state = state.ok_or_else(empty)?.map_err(|error| failed(error.into()))?;
     if state.format > FORMAT {
         let why = format!(
             "it was written by a newer build, in format {}; this one knows {FORMAT}",

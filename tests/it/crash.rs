@@ -9,6 +9,9 @@ use oort_streams::local::clock::SystemClock;
 use oort_streams::ports::Clock as _;
 use serde_json::Value;
 
+use crate::emulator::{STAGING, setting};
+use crate::rollout::Rollout;
+use crate::tasks::{Task, sample};
 use crate::world::{Sight, World};
 
 const EVENTS: u32 = 12_000;
@@ -66,6 +69,12 @@ async fn undisturbed(sample: &str) -> Sight {
     world.sight().await
 }
 
+/// How many runs are killed, where `OORT_TEST_ROUNDS` does not say otherwise.
+fn rounds(usual: usize) -> usize {
+    setting("OORT_TEST_ROUNDS").map_or(usual, |text| text.parse().unwrap())
+}
+
+/// `OORT_TEST_ROUNDS` says how many runs are killed.
 #[tokio::test]
 async fn killed_runs_leave_what_undisturbed_runs_leave() {
     let world = World::with_messages_that_come_back();
@@ -78,13 +87,15 @@ async fn killed_runs_leave_what_undisturbed_runs_leave() {
     );
 
     world.send(&sample);
-    let mut killed = kill_often(&world, &["detect", "--tenant", "acme"], 12, 1);
-    killed += kill_often(&world, &["compact", "--tenant", "acme"], 6, 2);
+    let rounds = rounds(30);
+    let mut killed = kill_often(&world, &["detect", "--tenant", "acme"], rounds * 2 / 5, 1);
+    killed += kill_often(&world, &["compact", "--tenant", "acme"], rounds / 5, 2);
     detect_to_the_end(&world);
-    killed += kill_often(&world, &["compact", "--tenant", "acme"], 12, 3);
+    killed += kill_often(&world, &["compact", "--tenant", "acme"], rounds * 2 / 5, 3);
+    println!("{killed} of {rounds} runs were killed");
     assert!(
-        killed >= 10,
-        "only {killed} of 30 runs were still going when they were killed"
+        killed * 3 >= rounds,
+        "only {killed} of {rounds} runs were still going when they were killed"
     );
     world.json(&["compact", "--tenant", "acme"]);
     assert_eq!(world.sight().await, expected);
@@ -183,4 +194,100 @@ fn a_run_that_is_asked_to_stop_comes_to_a_clean_end() {
     let last = world.json(&["detect", "--tenant", "acme"]);
     assert_eq!(last["was_stopped"], false);
     assert_eq!(Some(all + taken(&last)), sent["queued"].as_u64());
+}
+
+/// The same with the tasks that are deployed to the emulated AWS. A minute passes after each death, as its lease and its messages take.
+#[test]
+fn killed_tasks_on_aws_leave_what_undisturbed_tasks_leave() {
+    let rollout = Rollout::deployed();
+    let emulator = &rollout.emulator;
+    let heard = emulator.make_queue(STAGING, "soc", &serde_json::json!({}));
+    emulator.subscribe(STAGING, "oort-staging-acme-findings", "soc");
+    let events = sample(&rollout, "1500");
+    emulator.put_partner_events("aws.partner/okta.com/acme-preview/3f6c1d90-acme-staging", &events);
+    let scratch = tempfile::tempdir().unwrap();
+    let task = |role: &str| Task::deployed(&rollout, STAGING, &format!("oort-staging-acme-{role}"));
+    let (detector, compactor) = (task("detector"), task("compactor"));
+    let rounds = rounds(12);
+    let mut killed = 0;
+    for (number, moment) in moments(4).take(rounds).enumerate() {
+        let (task, lease) = if number % 2 == 0 {
+            (&detector, "ingest")
+        } else {
+            (&compactor, "compact")
+        };
+        let mut child = task
+            .command(&rollout, STAGING, &[], scratch.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(150 + moment * 3));
+        child.kill().unwrap();
+        killed += usize::from(child.wait().unwrap().signal() == Some(9));
+        emulator.pass(Duration::from_mins(20));
+        emulator.delete_object(
+            STAGING,
+            &detector.environment["OORT_BUCKET"],
+            &format!("tenants/acme/leases/{lease}.json"),
+        );
+    }
+    println!("{killed} of {rounds} tasks were killed");
+    assert!(
+        killed * 3 >= rounds,
+        "only {killed} of {rounds} tasks were still at work when they were killed"
+    );
+    // A message may have been received too often by then.
+    loop {
+        let told = rollout.expect(
+            0,
+            STAGING,
+            &["redrive", "-e", "staging", "-t", "acme", "--move", "--limit", "1000"],
+        );
+        let letters: Value = serde_json::from_str(&told.out).unwrap();
+        if letters["letters"].as_array().unwrap().is_empty() {
+            break;
+        }
+    }
+    detector.run(&rollout, STAGING, scratch.path());
+    let report = compactor.run(&rollout, STAGING, scratch.path());
+    let (again, last) = (
+        detector.run(&rollout, STAGING, scratch.path()),
+        compactor.run(&rollout, STAGING, scratch.path()),
+    );
+    assert_eq!(
+        (&again["evaluated"], &last["segments"]),
+        (&Value::from(0), &Value::from(0)),
+        "{report}"
+    );
+
+    let world = World::new();
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    world.send(&lines.join("\n"));
+    let undisturbed = world.json(&["detect", "--tenant", "acme"]);
+    let rows = world.json(&["compact", "--tenant", "acme"])["added"].clone();
+    let others = crate::tasks::others_read(&rollout, "oort_staging_logs", "acme_activity");
+    assert_eq!((&others["rows"], &others["rows_by_duckdb"]), (&rows, &rows));
+    let told = rollout.expect(
+        0,
+        STAGING,
+        &[
+            "findings", "-e", "staging", "-t", "acme", "--limit", "100000", "--format", "json",
+        ],
+    );
+    let found: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(
+        found.as_array().unwrap().len() as u64,
+        undisturbed["new_findings"].as_u64().unwrap()
+    );
+    // SNS cannot tell a repeat; whoever hears of it can, by its key.
+    let keys: std::collections::BTreeSet<String> = emulator.messages(STAGING, &heard).iter().map(key_of).collect();
+    assert_eq!(keys.len() as u64, undisturbed["new_findings"].as_u64().unwrap());
+}
+
+/// The key of the notification in a message that SNS has sent to a queue.
+fn key_of(message: &Value) -> String {
+    let sent: Value = serde_json::from_str(message["Body"].as_str().unwrap()).unwrap();
+    let notification: Value = serde_json::from_str(sent["Message"].as_str().unwrap()).unwrap();
+    notification["id"].as_str().unwrap().to_owned()
 }

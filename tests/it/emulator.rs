@@ -221,6 +221,13 @@ impl Emulator {
         assert!(answer.contains(" 200"), "{bucket}: {answer}");
     }
 
+    /// Deletes an object.
+    pub fn delete_object(&self, account: &str, bucket: &str, key: &str) {
+        let headers = format!("{}\r\n", authorization(account, "s3"));
+        let answer = self.request("DELETE", &format!("/{bucket}/{key}"), &headers, "");
+        assert!(answer.contains(" 204"), "{key}: {answer}");
+    }
+
     /// Changes an attribute of a queue behind CloudFormation's back.
     pub fn set_queue(&self, account: &str, queue: &str, attribute: &str, value: &str) {
         let url = format!("{}/{account}/{queue}", self.endpoint());

@@ -12,6 +12,7 @@ mod cost;
 mod crash;
 mod detections;
 mod directory;
+mod disks;
 mod emulator;
 mod environments;
 mod gaps;

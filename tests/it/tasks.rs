@@ -105,17 +105,22 @@ impl Task {
 
     /// What comes of it with further variables, such as a role's credentials.
     pub fn output(&self, rollout: &Rollout, account: &str, more: &[(String, String)], scratch: &Path) -> Output {
+        self.command(rollout, account, more, scratch).output().unwrap()
+    }
+
+    /// The task, about to start.
+    pub fn command(&self, rollout: &Rollout, account: &str, more: &[(String, String)], scratch: &Path) -> Command {
         let program = setting("OORT_TEST_TASK").unwrap_or_else(|| env!("CARGO_BIN_EXE_oort").to_owned());
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(&self.command)
             .env_clear()
             .envs(&self.environment)
             .envs(rollout.emulator.environment(account))
             .envs(more.iter().cloned())
             .env("OORT_SCRATCH", scratch)
-            .current_dir(scratch)
-            .output()
-            .unwrap()
+            .current_dir(scratch);
+        command
     }
 }
 
