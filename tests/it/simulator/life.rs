@@ -26,11 +26,11 @@ use super::tenant::{Ports, Receiver, Tenant};
 
 /// No run lasts longer: its platform ends it.
 const LONGEST_RUN: Duration = Duration::from_hours(6);
-/// Files to which nothing refers are kept longer than a run lasts.
+/// Files to which nothing refers are kept longer than a run lasts, whatever the clocks are.
 const KEEP: Keep = Keep {
     young: SignedDuration::from_hours(2),
     newest: 2,
-    files: SignedDuration::from_hours(8),
+    files: SignedDuration::from_hours(16),
 };
 
 const RULES: &str = r"

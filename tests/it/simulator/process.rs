@@ -64,6 +64,8 @@ pub struct Weather {
     faults: Vec<Fault>,
     /// One in so many calls goes wrong.
     one_in: u64,
+    /// How many seconds a process's clock may be wrong.
+    skew: u64,
     is_calm: AtomicBool,
     runs: AtomicU64,
     story: Mutex<Story>,
@@ -93,7 +95,12 @@ impl Weather {
             faults.push(Fault::CrashAfter);
         }
         let one_in = *chance.of(&[15, 40, 100]);
-        Self::of(chance, faults, one_in)
+        // In a third of all seeds a clock that was set back, or ahead, by hours.
+        let skew = *chance.of(&[2, 2, 3 * 3_600]);
+        Self {
+            skew,
+            ..Self::of(chance, faults, one_in)
+        }
     }
 
     /// Processes stand still, and nothing else.
@@ -104,6 +111,7 @@ impl Weather {
     fn of(chance: Chance, faults: Vec<Fault>, one_in: u64) -> Self {
         Self {
             one_in,
+            skew: 2,
             faults,
             chance,
             began: Instant::now(),
@@ -181,7 +189,7 @@ pub struct Process {
 impl Process {
     pub fn start(weather: &Arc<Weather>, tenant: &'static str, role: &str) -> Arc<Self> {
         let number = weather.runs.fetch_add(1, Ordering::Relaxed);
-        let skew = weather.chance.below(5).cast_signed() - 2;
+        let skew = weather.chance.below(2 * weather.skew + 1).cast_signed() - weather.skew.cast_signed();
         Arc::new(Self {
             weather: Arc::clone(weather),
             tenant,
