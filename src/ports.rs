@@ -219,18 +219,9 @@ pub trait Notifier: Send + Sync {
 /// What is given shows itself to nobody who does not ask for it by `expose_secret`, and is wiped when it is dropped.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// `None` when there is none of this name. [`Kind::Invalid`] for what is no name (see [`is_secret_name`]), and for a secret
-    /// that is no text.
+    /// `None` when there is none of this name. [`Kind::Invalid`] for what is no name (see `model::name::is_secret_name`), and for a secret that
+    /// is no text.
     async fn get(&self, name: &str) -> Result<Option<SecretString>>;
-}
-
-/// Lower-case letters, digits and hyphens, 64 at most, with a letter first.
-pub fn is_secret_name(name: &str) -> bool {
-    name.len() <= 64
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// Held while a role works on a tenant. One that is dropped without a release becomes free after a while at most, also when

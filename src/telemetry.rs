@@ -1,8 +1,9 @@
-//! Structured log lines on standard error, and the names of their fields. Decides nothing and measures nothing itself.
+//! Structured log lines, and the names of their fields. Decides nothing and measures nothing itself.
 //!
 //! Every line within a run carries `tenant`, `role` and `run`, from the span that [`run_span`] opens.
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -13,12 +14,12 @@ pub enum LogFormat {
     Text,
 }
 
-/// Starts logging. `filter` is a level or a list of `module=level`.
-pub fn start(format: LogFormat, filter: &str) {
+/// Starts logging. `filter` is a level or a list of `module=level`; each record is written to a writer of its own.
+pub fn start(format: LogFormat, filter: &str, writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         // A log that nobody reads any more is no reason to fail.
         .log_internal_errors(false)
         .with_target(false);

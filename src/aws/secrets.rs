@@ -7,7 +7,8 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use secrecy::SecretString;
 
 use crate::aws::error::from_sdk;
-use crate::ports::{Error, Kind, Result, Secrets, is_secret_name};
+use crate::model::name::is_secret_name;
+use crate::ports::{Error, Kind, Result, Secrets};
 
 /// The secrets under one prefix.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::channels::clip;
 use crate::channels::http::Request;
 use crate::model::notification::{Alert, Notification, plain};
+use crate::model::shown::printable;
 
 /// The longest header, section, and field; and the most fields that a section takes.
 const HEADER: usize = 150;
@@ -36,7 +37,8 @@ fn of_one(one: &Notification) -> Vec<Value> {
     }
     let evidence = one.evidence.iter().map(|(name, value)| (name.as_str(), plain(value)));
     facts.extend(evidence.filter(|(_, value)| !value.is_empty()));
-    let field = |(name, value): &(&str, String)| mrkdwn(&format!("*{}*\n{}", escaped(name), escaped(value)), FIELD);
+    let field =
+        |(name, value): &(&str, String)| mrkdwn(&format!("*{}*\n{}", escaped(name), escaped(&printable(value))), FIELD);
     let mut blocks = vec![header(&one.headline())];
     if !one.description.is_empty() {
         blocks.push(section(&escaped(&one.description)));

@@ -6,6 +6,7 @@ use crate::channels::clip;
 use crate::channels::http::Request;
 use crate::model::finding::Severity;
 use crate::model::notification::{Alert, Notification, plain};
+use crate::model::shown::printable;
 
 /// A message takes 28 KB.
 const TEXT: usize = 1_000;
@@ -96,7 +97,8 @@ fn fact(name: &str, value: &str) -> Value {
 /// Without what a card takes for a link or for emphasis.
 fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for letter in text.split_whitespace().collect::<Vec<_>>().join(" ").chars() {
+    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for letter in printable(&one_line).chars() {
         if matches!(letter, '\\' | '[' | ']' | '*' | '_' | '`' | '<' | '>') {
             safe.push('\\');
         }

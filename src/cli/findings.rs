@@ -10,6 +10,7 @@ use crate::lake::{self, Query};
 use crate::model::finding::{Change, Finding, Severity, Status};
 use crate::model::notification::Advice;
 use crate::model::ocsf;
+use crate::model::shown::printable;
 use crate::ports::Clock as _;
 use crate::runtime::findings;
 
@@ -259,7 +260,7 @@ async fn print_events(target: &Target, finding: &Finding) -> Result<(), Failure>
         output::line(format!(
             "None of its {} event(s) is in the Activity table of {} yet: oort refresh --user {1} fetches them.",
             named.len(),
-            finding.actor
+            printable(&finding.actor)
         ));
     } else {
         activity::print(&rows);
@@ -331,7 +332,10 @@ fn print_whole(finding: &Finding, advice: &Advice) {
     if let Some(episode) = &finding.episode {
         output::line(format!(
             "  {} event(s) of {} from {} to {}",
-            episode.count, episode.entity, episode.first_seen, episode.last_seen
+            episode.count,
+            printable(&episode.entity),
+            episode.first_seen,
+            episode.last_seen
         ));
     }
     for person in &finding.who {
@@ -352,8 +356,8 @@ fn print_whole(finding: &Finding, advice: &Advice) {
             "  {} {} by {}: {}",
             change.at,
             change.to.as_str(),
-            change.by,
-            change.why
+            printable(&change.by),
+            printable(&change.why)
         ));
     }
 }
@@ -365,7 +369,8 @@ pub fn print_evidence(finding: &Finding) {
         finding.matched.title,
         finding.matched.severity.as_str()
     ));
-    output::line(format!("  event {} of {}", finding.event_uuid, finding.published));
+    let event = printable(&finding.event_uuid);
+    output::line(format!("  event {event} of {}", finding.published));
     for (field, value) in &finding.matched.fields {
         output::line(format!("  {field} = {value}"));
     }

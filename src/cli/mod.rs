@@ -242,6 +242,12 @@ impl From<ports::Error> for Failure {
 }
 
 impl Cli {
+    /// Says what is wrong with a command line. clap's own exit code for that is 2, which here says that there are changes.
+    pub fn refuse(usage: &clap::Error) -> ExitCode {
+        output::usage(&usage.render().ansi().to_string());
+        Exit::BadInput.into()
+    }
+
     /// Runs the command to its end and reports its failure.
     pub fn run(self) -> ExitCode {
         let format = self.global.log_format.unwrap_or(if std::io::stderr().is_terminal() {
@@ -250,7 +256,7 @@ impl Cli {
             LogFormat::Json
         });
         let usual = self.command.usual_log();
-        telemetry::start(format, self.global.log.as_deref().unwrap_or(usual));
+        telemetry::start(format, self.global.log.as_deref().unwrap_or(usual), || output::LogLines);
         let runtime = match tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

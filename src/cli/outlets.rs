@@ -8,8 +8,9 @@ use secrecy::SecretString;
 
 use crate::channels::{Channels, Reach};
 use crate::cli::Failure;
+use crate::model::name::is_secret_name;
 use crate::model::route::{Filter, Pace, Route};
-use crate::ports::{Clock, Error, Kind, Notifier, Result, Secrets, is_secret_name};
+use crate::ports::{Clock, Error, Kind, Notifier, Result, Secrets};
 use crate::runtime::notify::Outlet;
 
 /// The topic's name among the outlets.

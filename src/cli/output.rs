@@ -1,10 +1,14 @@
-//! The only place that prints. Standard output carries results, standard error everything else.
+//! The only place that prints. Standard output carries results, standard error everything else. Neither passes on what a stranger
+//! wrote to move a terminal's cursor or to hide a line.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+
+use crate::model::shown::{escaped, escaped_line, printable};
 
 /// How a result is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -38,20 +42,57 @@ fn write(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
 }
 
 pub fn line(text: impl std::fmt::Display) {
-    write(|out| writeln!(out, "{text}"));
+    let text = text.to_string();
+    write(|out| writeln!(out, "{}", escaped(&text)));
 }
 
 /// A text that has its own line breaks.
 pub fn text(text: &str) {
-    write(|out| out.write_all(text.as_bytes()));
+    write(|out| out.write_all(escaped(text).as_bytes()));
+}
+
+/// What is wrong with a command line, in colours where standard error shows them.
+pub fn usage(text: &str) {
+    let text = match anstream::AutoStream::choice(&io::stderr()) {
+        anstream::ColorChoice::Never => escaped(&anstream::adapter::strip_str(text).to_string()).into_owned(),
+        _ => with_colours(text),
+    };
+    // Nothing can be told when standard error is gone.
+    let _ = write!(io::stderr().lock(), "{text}");
+}
+
+/// Clears the terminal that standard output is.
+pub fn clear() {
+    write(|out| out.write_all(b"\x1b[2J\x1b[H"));
 }
 
 /// A text with ANSI colours, which reach a terminal only, and none where `NO_COLOR` is set.
 pub fn coloured(text: &str) {
     match anstream::AutoStream::choice(&io::stdout()) {
         anstream::ColorChoice::Never => self::text(&anstream::adapter::strip_str(text).to_string()),
-        _ => self::text(text),
+        _ => write(|out| out.write_all(with_colours(text).as_bytes())),
     }
+}
+
+/// As [`escaped`], but for sequences that choose a colour.
+fn with_colours(text: &str) -> String {
+    const ESCAPE: char = '\u{1b}';
+    let mut parts = text.split(ESCAPE);
+    let mut out = escaped(parts.next().unwrap_or_default()).into_owned();
+    for part in parts {
+        let digits = part.strip_prefix('[').unwrap_or_default();
+        let end = digits.find(|c: char| !c.is_ascii_digit() && c != ';');
+        let (colour, rest) = match end {
+            Some(end) if digits[end..].starts_with('m') => part.split_at(end + 2),
+            _ => ("", part),
+        };
+        let _ = match colour {
+            "" => write!(out, "{}", escaped_line("\u{1b}")),
+            colour => write!(out, "{ESCAPE}{colour}"),
+        };
+        out.push_str(&escaped(rest));
+    }
+    out
 }
 
 /// A result to a file, or to standard output without one.
@@ -65,8 +106,8 @@ pub fn to_file_or_stdout(path: Option<&std::path::Path>, text: &str) -> io::Resu
 
 pub fn json<T: Serialize>(value: &T) {
     write(|out| {
-        serde_json::to_writer_pretty(&mut *out, value)?;
-        writeln!(out)
+        let text = serde_json::to_string_pretty(value)?;
+        writeln!(out, "{}", escaped(&text))
     });
 }
 
@@ -135,11 +176,10 @@ fn table_lines(header: &[&str], rows: &[Vec<String>], most: usize) -> Vec<String
         .collect()
 }
 
-/// A cell as a terminal may show it: control characters, which could move the cursor or hide text, become spaces.
+/// A cell as a terminal may show it.
 fn shown(cell: &str, most: usize) -> String {
-    let printable = cell.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut text: String = printable.clone().take(most).collect();
-    if printable.count() > most {
+    let mut text: String = printable(cell).chars().take(most).collect();
+    if cell.chars().count() > most {
         text.pop();
         text.push('…');
     }
@@ -149,21 +189,37 @@ fn shown(cell: &str, most: usize) -> String {
 /// What happens meanwhile, on standard error.
 pub fn progress(text: impl std::fmt::Display) {
     // Nothing can be told when standard error is gone.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(&text.to_string()));
+}
+
+/// Standard error for log lines. Each record comes in one piece and goes as one line, whatever it tells of.
+pub struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, record: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(record);
+        let line = escaped_line(text.strip_suffix('\n').unwrap_or(&text));
+        io::stderr().lock().write_all(format!("{line}\n").as_bytes())?;
+        Ok(record.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().lock().flush()
+    }
 }
 
 /// An error with its causes, then what to do next, on standard error.
 pub fn failure(error: &dyn Error, hint: Option<&str>) {
     let mut stderr = io::stderr().lock();
     // Nothing can be told when standard error is gone too.
-    let _ = writeln!(stderr, "error: {error}");
+    let _ = writeln!(stderr, "error: {}", escaped(&error.to_string()));
     let mut cause = error.source();
     while let Some(error) = cause {
-        let _ = writeln!(stderr, "  because: {error}");
+        let _ = writeln!(stderr, "  because: {}", escaped(&error.to_string()));
         cause = error.source();
     }
     if let Some(hint) = hint {
-        let _ = writeln!(stderr, "hint: {hint}");
+        let _ = writeln!(stderr, "hint: {}", escaped(hint));
     }
 }
 
@@ -179,8 +235,17 @@ mod tests {
         ];
         insta::assert_snapshot!(table_lines(&["ONE", "TWO"], &rows, CELL_CHARACTERS).join("\n"), @r"
         ONE                                               TWO
-        a [2J                                             é
+        a�[2J                                             é
         xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  y
         ");
+    }
+
+    #[test]
+    fn of_what_reaches_a_terminal_only_colours_are_left() {
+        let hostile = "\u{1b}[31mred\u{1b}[0m \u{1b}[2J\u{1b}]8;;x\u{7}\u{1b}\u{9b}1m\u{1b}[1;4mé\u{1b}[";
+        assert_eq!(
+            with_colours(hostile),
+            "\u{1b}[31mred\u{1b}[0m \\u001b[2J\\u001b]8;;x\\u0007\\u001b\\u009b1m\u{1b}[1;4mé\\u001b["
+        );
     }
 }

@@ -72,16 +72,14 @@ impl Status {
     }
 
     fn show(&self, rows: &[Row]) {
-        const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
         if self.format == Format::Json {
             return output::json(&rows);
         }
         let text = format!("{}{}\n", table(rows, SystemClock.now()), summary(rows));
         if self.watch.is_some() && std::io::stdout().is_terminal() {
-            output::coloured(&format!("{CLEAR}{text}"));
-        } else {
-            output::coloured(&text);
+            output::clear();
         }
+        output::coloured(&text);
     }
 }
 

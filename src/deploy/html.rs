@@ -1,6 +1,8 @@
 //! Text in HTML. Pure.
 
-/// A text that means nothing to HTML, in elements and in attributes.
+use crate::model::shown::is_hidden;
+
+/// A text that means nothing to HTML, in elements and in attributes, and shows all that it holds.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -10,6 +12,8 @@ pub fn escape(text: &str) -> String {
             '&' => out.push_str("&amp;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            c if is_hidden(c) => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

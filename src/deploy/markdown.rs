@@ -1,5 +1,7 @@
 //! Texts in Markdown. Pure.
 
+use crate::model::shown::is_hidden;
+
 /// A text that means nothing to Markdown or HTML.
 pub fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -13,7 +15,7 @@ pub fn plain(text: &str) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() => out.push(' '),
+            c if is_hidden(c) => out.push(' '),
             c => out.push(c),
         }
     }

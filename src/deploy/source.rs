@@ -5,7 +5,7 @@ pub mod git;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::name::TenantId;
+use crate::model::name::{EnvironmentName, TenantId};
 
 /// A file as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +103,8 @@ pub fn read_tenant(root: &Path, environment: &str, tenant: &TenantId) -> Result<
 /// What the tenants of an environment share, and no tenant.
 pub fn read_shared(root: &Path, environment: &str) -> Result<SourceSet, SourceError> {
     let folder = format!("environments/{environment}");
-    if !root.join(&folder).join("profile.yaml").is_file() {
+    let is_name = EnvironmentName::parse(environment).is_ok();
+    if !is_name || !root.join(&folder).join("profile.yaml").is_file() {
         let known = environments(root)?;
         return Err(SourceError::UnknownEnvironment {
             name: environment.to_owned(),

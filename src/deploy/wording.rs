@@ -1,5 +1,6 @@
 //! Counts, lists and foreign texts in sentences for people. Pure.
 
+pub use crate::model::shown::printable;
 pub use crate::ports::chain;
 
 /// `1 stack`, `10,000 stacks`
@@ -31,16 +32,6 @@ pub fn some_of<'n>(names: impl ExactSizeIterator<Item = &'n str>, most: usize) -
     }
 }
 
-/// A text without characters that could move a cursor or hide what stands beside them.
-pub fn printable(text: &str) -> String {
-    let is_hidden = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars()
-        .map(|c| if is_hidden(c) { '\u{fffd}' } else { c })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,13 +49,5 @@ mod tests {
         let names = ["a", "b", "c"];
         assert_eq!(some_of(names.into_iter(), 3), "a, b, c");
         assert_eq!(some_of(names.into_iter(), 1), "a and 2 more");
-    }
-
-    #[test]
-    fn hidden_characters_show() {
-        assert_eq!(
-            printable("a\u{1b}[2J\nb\u{202e}c é 🚀"),
-            "a\u{fffd}[2J\u{fffd}b\u{fffd}c é 🚀"
-        );
     }
 }

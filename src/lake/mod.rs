@@ -13,6 +13,7 @@ pub mod expire;
 mod inventory;
 pub mod merge;
 pub mod objects;
+pub mod packed;
 pub mod page;
 mod read;
 mod replace;

@@ -3,8 +3,9 @@
 //! The number is claimed by writing the object only if it is absent, so that segments form one totally ordered log
 //! whoever writes them. Nothing here reads what an event says.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead as _, BufReader, Cursor, Write as _};
 
+use crate::lake::packed::Unpacked;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 
 const PREFIX: &str = "segments/";
@@ -12,6 +13,8 @@ const SUFFIX: &str = ".jsonl.zst";
 const LIST_PAGE: usize = 1_000;
 /// Level 1 compresses a tenant's events to a ninth of their size; higher levels cost more time than they save bytes.
 const COMPRESSION_LEVEL: i32 = 1;
+/// No segment is larger before compression: it is closed at 16 MiB, and the event that closes it came in a page of 64 MiB at most.
+const MOST_BYTES: u64 = 128 << 20;
 
 /// The object key of segment `number`.
 pub fn key(number: u64) -> String {
@@ -99,10 +102,10 @@ pub async fn put(objects: &dyn Objects, number: u64, bytes: Vec<u8>) -> Result<(
     Ok(())
 }
 
-/// The lines of one segment, decompressed as they are read: memory does not grow with the segment's raw size.
+/// The lines of one segment, decompressed as they are read: memory does not grow with the segment's raw size, which is bounded itself.
 pub struct Lines {
     number: u64,
-    reader: BufReader<zstd::Decoder<'static, BufReader<std::io::Cursor<Vec<u8>>>>>,
+    reader: BufReader<Unpacked<Cursor<Vec<u8>>>>,
     line: String,
 }
 
@@ -117,10 +120,10 @@ impl Lines {
             // It would decompress to nothing, as if nothing had come.
             return Err(unreadable(number, std::io::Error::other("it is empty")));
         }
-        let decoder = zstd::Decoder::new(std::io::Cursor::new(bytes)).map_err(|error| unreadable(number, error))?;
+        let unpacked = Unpacked::new(Cursor::new(bytes), MOST_BYTES).map_err(|error| unreadable(number, error))?;
         Ok(Self {
             number,
-            reader: BufReader::with_capacity(1 << 16, decoder),
+            reader: BufReader::with_capacity(1 << 16, unpacked),
             line: String::new(),
         })
     }

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use crate::local::is_plain_name;
-use crate::ports::{Error, Kind, Result, Secrets, is_secret_name};
+use crate::model::name::is_secret_name;
+use crate::ports::{Error, Kind, Result, Secrets};
 
 /// Whatever anybody but the owner may do.
 const OF_OTHERS: u32 = 0o077;

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::model::shown::printable;
+
 /// What a table of versions is about.
 #[derive(Debug)]
 pub struct Subject {
@@ -212,7 +214,7 @@ impl Person {
             let state: Vec<&str> = state.into_iter().flatten().map(String::as_str).collect();
             format!("; {} ({})", device.name, state.join(", "))
         });
-        parts.join(", ") + &devices.collect::<String>()
+        printable(&(parts.join(", ") + &devices.collect::<String>()))
     }
 }
 

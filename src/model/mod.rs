@@ -17,6 +17,7 @@ pub mod prerequisite;
 pub mod resources;
 pub mod route;
 pub mod run;
+pub mod shown;
 pub mod source;
 pub mod stack;
 pub mod tuning;

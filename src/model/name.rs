@@ -145,6 +145,15 @@ impl EventSourceName {
     }
 }
 
+/// Whether a text may name one of a tenant's secrets: lower-case letters, digits and hyphens, 64 at most, with a letter first.
+pub fn is_secret_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

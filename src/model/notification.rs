@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::directory::Person;
 use crate::model::finding::{Finding, Severity};
+use crate::model::shown::printable;
 
 /// What a route is told of a finding.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,7 +91,7 @@ impl Notification {
         let whom = if self.entity.is_empty() {
             String::new()
         } else {
-            format!(": {}", self.entity)
+            format!(": {}", printable(&self.entity))
         };
         let count = match self.count {
             0 | 1 => String::new(),
@@ -99,7 +100,7 @@ impl Notification {
         format!("[{}] {}{whom}{count}", self.severity.as_str(), self.title)
     }
 
-    /// Everything that a person needs to begin, as lines of plain text.
+    /// Everything that a person needs to begin, as lines of plain text. What an event says begins no line of its own.
     pub fn text(&self) -> String {
         let mut lines = vec![self.headline(), format!("Tenant: {}", self.tenant)];
         lines.push(if self.first_seen == self.last_seen {
@@ -108,12 +109,12 @@ impl Notification {
             format!("Seen: {} to {}", self.first_seen, self.last_seen)
         });
         if !self.actor.is_empty() && self.actor != self.entity {
-            lines.push(format!("Actor: {}", self.actor));
+            lines.push(format!("Actor: {}", printable(&self.actor)));
         }
-        lines.extend(self.who.iter().map(|who| format!("Who: {who}")));
-        lines.push(format!("Event: {}", self.event_type));
+        lines.extend(self.who.iter().map(|who| format!("Who: {}", printable(who))));
+        lines.push(format!("Event: {}", printable(&self.event_type)));
         for (field, value) in &self.evidence {
-            lines.push(format!("{field}: {}", plain(value)));
+            lines.push(format!("{field}: {}", printable(&plain(value))));
         }
         if !self.description.is_empty() {
             lines.extend([

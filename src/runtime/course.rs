@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::lake::objects::read;
+use crate::lake::packed::Unpacked;
 use crate::model::finding::Finding;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 use crate::runtime::detect::{Memory, RuleSet};
@@ -131,7 +132,7 @@ fn pack(state: &State) -> Result<Vec<u8>> {
 
 fn unpack(bytes: &[u8]) -> Result<State> {
     let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("read {KEY}"), error);
-    let mut text = BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(bytes).map_err(failed)?);
+    let mut text = BufReader::with_capacity(BUFFER, Unpacked::of(bytes).map_err(failed)?);
     let state = {
         let mut line = serde_json::Deserializer::from_reader(&mut text).into_iter::<State>();
         line.next()

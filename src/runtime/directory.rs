@@ -2,6 +2,7 @@
 //! who show findings and activity.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -10,6 +11,7 @@ use serde_json::Value;
 use crate::lake::Upkeep;
 use crate::lake::directory::{Directory, Known};
 use crate::lake::objects::{decode, encode};
+use crate::lake::packed::Unpacked;
 use crate::model::activity::lower_case;
 use crate::model::directory::{DEVICES, Person, Subject, USERS, Version, people, step};
 use crate::ports::okta::{Ask, Okta};
@@ -173,7 +175,10 @@ impl People {
             return Ok(Self::default());
         };
         let failed = |error: std::io::Error| Error::caused(Kind::Invalid, format!("read {INDEX}"), error);
-        let all: Vec<Person> = decode(INDEX, &zstd::decode_all(bytes.as_slice()).map_err(failed)?)?;
+        let mut text = Vec::new();
+        let mut unpacked = Unpacked::of(&bytes).map_err(failed)?;
+        unpacked.read_to_end(&mut text).map_err(failed)?;
+        let all: Vec<Person> = decode(INDEX, &text)?;
         let mut by_name = HashMap::with_capacity(all.len() * 2);
         for (place, person) in all.iter().enumerate() {
             by_name.insert(lower_case(&person.login).into_owned(), place);

@@ -1,4 +1,4 @@
 //! Who is told of findings: by receivers that behave badly, over runs that fail, and with routes that want to be left alone.
 
 mod delivery;
-mod receivers;
+pub mod receivers;

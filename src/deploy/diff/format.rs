@@ -65,17 +65,18 @@ fn resources(count: usize) -> String {
 
 /// The stacks of a group: all of a few, a few of many.
 fn names(group: &Group, most: usize) -> String {
-    some_of(group.stacks.iter().map(String::as_str), most)
+    printable(&some_of(group.stacks.iter().map(String::as_str), most))
 }
 
-/// `Replace EventQueue (AWS::SQS::Queue)`
+/// `Replace EventQueue (AWS::SQS::Queue)`, on one line whatever a template calls its resources.
 fn title(change: &Change) -> String {
     let action = change.action.as_str();
-    match &change.subject {
+    let title = match &change.subject {
         Subject::Stack => format!("{action} the stack"),
         Subject::Resource { id, resource_type } => format!("{action} {id} ({resource_type})"),
         Subject::Section { name } => format!("{action} {name}"),
-    }
+    };
+    printable(&title)
 }
 
 /// A change's lines of prose: why it is replaced, what is lost, and notes.
@@ -89,7 +90,7 @@ fn remarks(change: &Change) -> Vec<String> {
         remarks.extend(change.data.sentence().map(str::to_owned));
     }
     remarks.extend(change.notes.iter().cloned());
-    remarks
+    remarks.iter().map(|remark| printable(remark)).collect()
 }
 
 /// A property's change in lines that begin with `-`, `+` or `~`.

@@ -7,6 +7,7 @@ use crate::deploy::fields::{Fields, Reader};
 use crate::deploy::profile::Subscription;
 use crate::deploy::{rules, shape};
 use crate::model::finding::Severity;
+use crate::model::name::is_secret_name;
 use crate::model::route::{Channel, Filter, Pace, QuietHours, Route};
 
 /// What a task definition's variable may hold beside all else. Source: ECS takes 65,536 bytes for all of it.
@@ -143,7 +144,7 @@ fn channel(reader: &mut Reader<'_>, fields: &Fields<'_>, protocol: &str) -> Opti
         let to = mail_address(reader, fields, "endpoint");
         let from = mail_address(reader, fields, "from");
         let server = needed(reader, fields, "server", protocol).map(|(_, text)| text);
-        let secret = fields.text("secret", reader).map(|(_, text)| text.to_owned());
+        let secret = secret(reader, fields);
         return Some(Channel::Smtp {
             endpoint: to?,
             from: from?,
@@ -151,7 +152,8 @@ fn channel(reader: &mut Reader<'_>, fields: &Fields<'_>, protocol: &str) -> Opti
             secret,
         });
     }
-    let secret = needed(reader, fields, "secret", protocol).map(|(_, text)| text);
+    needed(reader, fields, "secret", protocol)?;
+    let secret = secret(reader, fields);
     Some(match protocol {
         "slack" | "teams" => {
             if let Some((node, _)) = fields.text("endpoint", reader) {
@@ -198,6 +200,19 @@ fn channel(reader: &mut Reader<'_>, fields: &Fields<'_>, protocol: &str) -> Opti
             secret: secret?,
         },
     })
+}
+
+/// The name of a secret. It stands in the detector's policy, where a sign of another kind could name more than one.
+fn secret(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
+    let (at, name) = fields
+        .text("secret", reader)
+        .map(|(node, text)| (node.at, text.to_owned()))?;
+    if !is_secret_name(&name) {
+        let what =
+            "`secret` is the name of a secret: lower-case letters, digits and hyphens, 64 at most, with a letter first";
+        reader.report(at, what);
+    }
+    Some(name)
 }
 
 /// A text that a protocol cannot do without.

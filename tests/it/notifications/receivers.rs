@@ -51,7 +51,7 @@ pub fn alert(id: &str) -> Alert {
     })
 }
 
-fn receiver(channel: Channel, secrets: &[(&str, &str)], allowed: &[&str]) -> Arc<dyn Notifier> {
+pub fn receiver(channel: Channel, secrets: &[(&str, &str)], allowed: &[&str]) -> Arc<dyn Notifier> {
     let secrets = secrets
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -66,11 +66,11 @@ fn receiver(channel: Channel, secrets: &[(&str, &str)], allowed: &[&str]) -> Arc
     })
 }
 
-const LOOPBACK: &[&str] = &["127.0.0.0/8"];
+pub const LOOPBACK: &[&str] = &["127.0.0.0/8"];
 const HIDDEN: &str = "hidden-in-the-address";
 
 /// Every receiver that is reached by HTTP, all at one server.
-fn all(server: &Server) -> Vec<(&'static str, Arc<dyn Notifier>)> {
+pub fn all(server: &Server) -> Vec<(&'static str, Arc<dyn Notifier>)> {
     let address = server.address.clone();
     let secret = || "s".to_owned();
     let web = format!("{address}/{HIDDEN}");
@@ -135,7 +135,7 @@ fn told(failed: &Undelivered) -> String {
 }
 
 /// The answer of a search that finds nothing, for those who search first.
-fn first(name: &str) -> Vec<Answer> {
+pub fn first(name: &str) -> Vec<Answer> {
     match name {
         "jira" => vec![Answer::body(200, r#"{"issues":[]}"#)],
         "servicenow" => vec![Answer::body(200, r#"{"result":[]}"#)],
@@ -273,6 +273,28 @@ async fn private_addresses_are_reached_only_where_the_environment_allows_them() 
         format!("https://localhost:{}", server.port),
         format!("https://[::ffff:127.0.0.1]:{}", server.port),
         format!("https://2130706433:{}", server.port),
+        format!("https://0x7f000001:{}", server.port),
+        format!("https://0x7f.1:{}", server.port),
+        format!("https://0177.0.0.1:{}", server.port),
+        format!("https://127.1:{}", server.port),
+        format!("https://127.0.0.1.:{}", server.port),
+        format!("https://\u{ff11}27.0.0.1:{}", server.port),
+        format!("https://hooks.slack.com@127.0.0.1:{}", server.port),
+        format!("https://0.0.0.0:{}", server.port),
+        format!("https://[::]:{}", server.port),
+        format!("https://[::1]:{}", server.port),
+        format!("https://[::127.0.0.1]:{}", server.port),
+        format!("https://[::ffff:7f00:1]:{}", server.port),
+        format!("https://[64:ff9b::7f00:1]:{}", server.port),
+        format!("https://[2002:7f00:1::]:{}", server.port),
+        "https://[::ffff:169.254.169.254]/latest/meta-data/".to_owned(),
+        "https://[fd00:ec2::254]/latest/meta-data/".to_owned(),
+        "https://169.254.170.2/v2/credentials".to_owned(),
+        "https://2852039166/latest/meta-data/".to_owned(),
+        "https://10.0.0.1/".to_owned(),
+        "https://192.168.0.1/".to_owned(),
+        "https://100.64.0.1/".to_owned(),
+        "file:///etc/passwd".to_owned(),
         "https://169.254.169.254/latest/meta-data/".to_owned(),
         "ftp://example.com/".to_owned(),
         "nonsense".to_owned(),
@@ -303,7 +325,7 @@ async fn a_secret_that_is_missing_says_which() {
 }
 
 /// A mail server that takes a message, or answers `MAIL` as it is told.
-async fn mail_server(answer: &'static str) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
+pub async fn mail_server(answer: &'static str) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = tokio::spawn(async move {
@@ -340,7 +362,7 @@ async fn mail_server(answer: &'static str) -> (u16, tokio::task::JoinHandle<Vec<
     (port, server)
 }
 
-fn mail(port: u16, allowed: &[&str]) -> Arc<dyn Notifier> {
+pub fn mail(port: u16, allowed: &[&str]) -> Arc<dyn Notifier> {
     let channel = Channel::Smtp {
         endpoint: "soc@acme.example".to_owned(),
         server: format!("127.0.0.1:{port}"),
