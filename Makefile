@@ -16,7 +16,7 @@ SCHEMATHESIS := target/schemathesis
 # Debian's, or what the machine has.
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/google-chrome) /usr/bin/chromium)
 
-.PHONY: demo test test-browser lint audit bench
+.PHONY: demo test test-browser lint audit bench soak
 
 # From rendered stacks to a user's Activity table, on sample events.
 demo:
@@ -66,6 +66,11 @@ audit: $(PYTHON_TOOLS)
 	else \
 		echo "advisories NOT CHECKED: their database cannot be fetched from here (target/advisories.log)"; \
 	fi
+
+# Ten thousand seeds of the simulator, and two hundred runs of each kind killed, here and on the emulated AWS.
+soak: $(EMULATOR)/.installed
+	OORT_TEST_SEEDS=10000 $(CARGO) test --locked --test it -- simulator::whatever --nocapture
+	OORT_TEST_ROUNDS=200 $(CARGO) test --locked --test it -- crash:: --nocapture
 
 # Fleets of up to 10,000 tenants through render, check and diff; a million sample events through send, detect, compact and
 # refresh; then rollouts of 10,000 tenants on a virtual clock and of 1,000 on an emulated AWS, killed on the way.
