@@ -172,48 +172,46 @@ async fn findings(tenant: &Tenant, rules: &Arc<RuleSet>, events: &[Event]) {
     }
 }
 
-/// Every receiver that tells messages apart by their keys was told of every finding in one of them.
+/// Every receiver that tells messages apart by their keys was told of every finding in one of them, and in one more each time that it
+/// was opened again. Of what somebody closed before it was told of, nobody has to hear.
 fn notifications(tenant: &Tenant) {
-    let ids: BTreeSet<String> = stored(tenant)
-        .into_iter()
-        .filter(|one| one.status != Status::Closed)
-        .map(|one| one.id)
-        .collect();
+    let stored = stored(tenant);
+    let is_open = |finding: &&Finding| finding.status != Status::Closed;
+    let wanted: BTreeSet<String> = stored.iter().filter(is_open).map(Finding::telling).collect();
+    let ids: BTreeSet<&str> = stored.iter().map(|finding| finding.id.as_str()).collect();
     let told = tenant.kept.told.lock().unwrap();
+    let broken = |what: String| tenant.weather.broken(format!("{}: {what}", tenant.name));
     for outlet in ["topic", "digest", "paced"] {
         let mut messages: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for alert in told.get(outlet).into_iter().flatten() {
-            others(
-                &tenant.weather,
-                tenant.name,
-                outlet,
-                serde_json::to_string(&alert.notifications).unwrap().as_bytes(),
-            );
-            let of: BTreeSet<&str> = alert.notifications.iter().map(|one| one.finding_id.as_str()).collect();
+            let all = serde_json::to_string(&alert.notifications).unwrap();
+            others(&tenant.weather, tenant.name, outlet, all.as_bytes());
+            let of: BTreeSet<&str> = alert.notifications.iter().map(|one| one.id.as_str()).collect();
             let first = messages.entry(&alert.key).or_insert_with(|| of.clone());
             // A message of several that was delivered, and of which a part was not noted, leaves again for that part.
             if !of.is_subset(first) {
-                tenant.weather.broken(format!(
-                    "{}: {outlet} got two messages with the key {}: {first:?} and {of:?}",
-                    tenant.name, alert.key
+                broken(format!(
+                    "{outlet} got two messages with the key {}: {first:?} and {of:?}",
+                    alert.key
                 ));
             }
+            if let Some(one) = alert
+                .notifications
+                .iter()
+                .find(|one| !ids.contains(one.finding_id.as_str()))
+            {
+                broken(format!("{outlet} was told of {}, which is no finding", one.id));
+            }
         }
-        let mut times: BTreeMap<&str, usize> = ids.iter().map(|id| (id.as_str(), 0)).collect();
-        for id in messages.values().flatten() {
-            *times.entry(id).or_default() += 1;
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        for telling in messages.values().flatten() {
+            *times.entry(telling).or_default() += 1;
         }
-        for (id, times) in times.into_iter().filter(|(_, times)| *times != 1) {
-            tenant.weather.broken(format!(
-                "{}: {outlet} was told of {id} in {times} messages",
-                tenant.name
-            ));
+        for telling in wanted.iter().filter(|telling| !times.contains_key(telling.as_str())) {
+            broken(format!("{outlet} was not told of {telling}"));
         }
-        if let Some(id) = messages.values().flatten().find(|id| !ids.contains(**id)) {
-            tenant.weather.broken(format!(
-                "{}: {outlet} was told of {id}, which is no finding",
-                tenant.name
-            ));
+        for (telling, times) in times.into_iter().filter(|(_, times)| *times > 1) {
+            broken(format!("{outlet} was told of {telling} in {times} messages"));
         }
     }
 }

@@ -8,15 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use oort_streams::aws::leases::ObjectLeases;
 use oort_streams::lake::expire::Keep;
 use oort_streams::lake::{Lake, Upkeep};
+use oort_streams::model::finding::{Change, Finding, Status};
 use oort_streams::model::route::{Filter, Pace};
 use oort_streams::ports::stop::Stop;
-use oort_streams::ports::{Kind, LeaseGuard, Leases as _, Result, chain};
+use oort_streams::ports::{Clock as _, Kind, LeaseGuard, Leases as _, Result, chain};
 use oort_streams::runtime::analysis::Analysis;
 use oort_streams::runtime::backfill::Backfill;
 use oort_streams::runtime::detect::{RuleFile, RuleSet};
 use oort_streams::runtime::notify::{Outlet, Patience};
 use oort_streams::runtime::refresh::{INGEST_LEASE, Refresh};
-use oort_streams::runtime::{compact, maintain, redrive, stream};
+use oort_streams::runtime::{compact, findings, maintain, redrive, stream};
 use tokio::time::{sleep, sleep_until};
 
 use super::events::{self, Event, HOURS, login};
@@ -80,6 +81,8 @@ pub enum Job {
     Reconcile,
     Maintain,
     Redrive,
+    /// A person looks into one of the findings and closes it.
+    Close(usize),
 }
 
 pub struct World {
@@ -126,7 +129,7 @@ impl Run {
             Job::Refresh(_) => Some("refresh"),
             Job::Reconcile => Some("reconcile"),
             Job::Maintain => Some("maintain"),
-            Job::Redrive => None,
+            Job::Redrive | Job::Close(_) => None,
         };
         let mut held: Option<LeaseGuard> = None;
         if let Some(role) = lease {
@@ -194,9 +197,30 @@ impl Run {
                 Job::Redrive => {
                     redrive::run(&self.ports, 10, true).await?;
                 }
+                Job::Close(one) => self.close(one).await?,
             }
             Ok(())
         })
+    }
+
+    async fn close(&self, one: usize) -> Result<()> {
+        let keys = findings::keys_of(&self.ports, "").await?;
+        let Some(key) = keys.get(one % keys.len().max(1)) else {
+            return Ok(());
+        };
+        let closed = Change {
+            at: self.process.now(),
+            to: Status::Closed,
+            by: "ann".to_owned(),
+            why: "it was a test".to_owned(),
+            until: None,
+        };
+        let close = |finding: &mut Finding| {
+            finding.change(closed.clone());
+            true
+        };
+        findings::change(&self.ports, key, close).await?;
+        Ok(())
     }
 
     async fn detect(&self) -> Result<()> {
@@ -293,6 +317,7 @@ impl World {
         repeat((120, 400), &|| Job::Reconcile);
         repeat((300, 700), &|| Job::Maintain);
         repeat((120, 400), &|| Job::Redrive);
+        repeat((60, 500), &|| Job::Close(usize::try_from(chance.below(20)).unwrap()));
         schedule.sort_unstable();
         schedule
     }
