@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -66,15 +67,20 @@ def pipeline(book, scratch, events):
         report = json.loads(took.output)
         add("detect", took, limit="JSON into values", note=f"{report['new_findings']} findings, {report['segments']} segments")
         seconds(book, "detect again, with nothing new", target.run("detect", *TENANT), scale)
-        found = json.loads(target.run("findings", *TENANT, "--format", "json").output)
-        user = ["--user", found[0]["actor"]]
+        found = first(target.run("findings", *TENANT, "--format", "json").output)
+        user = ["--user", found["actor"]]
         add("refresh of one user, all events uncompacted", target.run("refresh", *TENANT, *user), limit="zstd, decompressed")
         took = target.run("compact", *TENANT)
         report = json.loads(took.output)
         add("compact", took, limit="zstd -3, compressed", note=f"{report['added']:,} rows added of {report['rows']:,}")
         seconds(book, "compact again, with nothing new", target.run("compact", *TENANT), scale)
         look_up(book, target, user, scale)
-        pages(book, target, found[0]["event"]["actor"]["id"], scale)
+        pages(book, target, found["event"]["actor"]["id"], scale)
+
+
+def first(output):
+    """The first of a list in JSON, of which the end may be missing."""
+    return json.JSONDecoder().raw_decode(output.decode(errors="replace").lstrip(" \n["))[0]
 
 
 def seconds(book, name, took, scale, **more):
@@ -192,17 +198,26 @@ def remembered(target):
     return next(path for path in target.data.rglob("state.json.zst") if path.parent.name == "detector")
 
 
+# What follows the JSON is not text. Run apart, because it is large.
+SHARE = """
+import json, sys
+tracks = json.JSONDecoder().raw_decode(sys.stdin.buffer.read().decode(errors="replace"))[0]["memory"]["tracks"]
+sizes = {name: len(json.dumps(track)) for name, track in tracks.items()}
+print(sum(size for name, size in sizes.items() if sys.argv[1] in name) / sum(sizes.values()))
+"""
+
+
 def sessions(target):
     """Which part of the correlations' memory is one rule's; `None` without the program zstd."""
     if not shutil.which("zstd"):
         return None
-    text = subprocess.run(["zstd", "-dcq", remembered(target)], capture_output=True, check=True).stdout.decode(errors="replace")
-    # What follows the JSON is not text.
-    tracks = json.JSONDecoder().raw_decode(text)[0]["memory"]["tracks"]
     documents = (machine.ROOT / "detections/session_on_two_machines.yml").read_text().split("\n---\n")
     rule = re.search(r"^id: (\S+)", documents[1], re.M)[1]
-    sizes = {name: len(json.dumps(track)) for name, track in tracks.items()}
-    return sum(size for name, size in sizes.items() if rule in name) / sum(sizes.values())
+    text = subprocess.Popen(["zstd", "-dcq", remembered(target)], stdout=subprocess.PIPE)
+    command = [sys.executable, "-c", SHARE, rule]
+    share = subprocess.run(command, stdin=text.stdout, capture_output=True, check=True).stdout
+    assert text.wait() == 0, "the memory cannot be read"
+    return float(share)
 
 
 def watched(target):

@@ -86,8 +86,8 @@ def measure(book, scratch, sizes):
         folder = make_root(scratch / f"root-{tenants}", tenants)
         oort = [book.binary, "--root", str(folder)]
         took = best([*oort, "render", "-e", "fleet", "--stdout"])
-        record(book, "render --stdout", tenants, took, **seconds_of_copying(book, len(took.output)))
-        size = len(took.output)
+        record(book, "render --stdout", tenants, took, **seconds_of_copying(book, took.output_bytes))
+        size = took.output_bytes
     stack = run([*oort, "render", "-e", "fleet", "-t", tenant_id(0), "--stdout"]).output.decode()
     resources = len(re.findall(r"^    Type: AWS::", stack, re.M))
     assert resources >= 20, f"a stack has {resources} resources"

@@ -15,6 +15,10 @@ from dataclasses import asdict, dataclass, field
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
+# Bytes of a command's output that are kept.
+MOST_OUTPUT = 4 << 20
+
+
 @dataclass
 class Record:
     """One figure. `value` is absent where something was skipped, and `note` says why."""
@@ -40,12 +44,17 @@ class Record:
 
 @dataclass
 class Run:
-    """One run of a command: CPU seconds of user and system together, wall seconds, and peak MiB as the kernel counts it."""
+    """One run of a command: CPU seconds of user and system together, wall seconds, and peak MiB as the kernel counts it.
+
+    The kernel counts what this program had when it started the command, too: whatever is large must not be held here.
+    """
 
     cpu: float
     wall: float
     mib: float
+    # The first of it, and how much there was.
     output: bytes = b""
+    output_bytes: int = 0
 
     def figures(self):
         return {"cpu_seconds": self.cpu, "wall_seconds": self.wall, "peak_mib": self.mib}
@@ -72,8 +81,9 @@ def run(command, codes=(0,), seconds=3600, to=None, **how):
             complaint.seek(0)
             said = complaint.read().decode(errors="replace")[-2000:]
             raise Failed(f"{' '.join(command)} exited with {child.returncode}\n{said}")
+        size = output.seek(0, os.SEEK_END)
         output.seek(0)
-        return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, output.read())
+        return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024, output.read(MOST_OUTPUT), size)
 
 
 def best(command, times=3, before=lambda: None, **how):
@@ -83,7 +93,7 @@ def best(command, times=3, before=lambda: None, **how):
         before()
         runs.append(run(command, **how))
     least = min(runs, key=lambda one: one.cpu)
-    return Run(least.cpu, min(one.wall for one in runs), least.mib, least.output)
+    return Run(least.cpu, min(one.wall for one in runs), least.mib, least.output, least.output_bytes)
 
 
 def said(command):

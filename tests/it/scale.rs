@@ -89,7 +89,7 @@ fn grouped(number: f64, digits: usize) -> String {
     let (whole, rest) = text.find('.').map_or((text.as_str(), ""), |point| text.split_at(point));
     let mut told = String::new();
     for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index) % 3 == 0 {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
             told.push(',');
         }
         told.push(digit);
@@ -101,16 +101,30 @@ fn grouped(number: f64, digits: usize) -> String {
 fn told(number: f64) -> String {
     let size = number.abs();
     let digits = match size {
-        _ if (number - number.round()).abs() < 1e-9 => 0,
-        _ if size >= 100.0 => 0,
+        _ if size >= 100.0 || (number - number.round()).abs() < 1e-9 => 0,
         _ if size >= 10.0 => 1,
         _ if size >= 1.0 => 2,
         _ => 3,
     };
     let text = grouped(number, digits);
-    match text.contains('.') {
-        true => text.trim_end_matches('0').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+#[test]
+fn numbers_are_told_as_a_person_reads_them() {
+    for (number, wanted) in [
+        (0.25, "0.25"),
+        (57.04, "57"),
+        (6.3, "6.3"),
+        (1_234.5, "1,234"),
+        (1e8, "100,000,000"),
+        (0.0, "0"),
+    ] {
+        assert_eq!(told(number), wanted);
     }
 }
 
@@ -120,7 +134,7 @@ fn engine() -> Environment<'static> {
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
     engine.set_syntax(syntax.build().unwrap());
-    engine.add_filter("n", |number: f64| told(number));
+    engine.add_filter("n", told);
     engine
 }
 

@@ -59,7 +59,8 @@ impl<'a> Analysis<'a> {
 
     /// CPU seconds to read what is remembered, or to write it.
     fn save_seconds(&self) -> f64 {
-        let counted = self.counted_mb() * self.inputs.measured("state_cpu");
+        let slower = self.inputs.measured("state_pace") / DETECTED_A_SECOND;
+        let counted = self.counted_mb() * self.inputs.measured("state_cpu") * slower;
         (counted + self.users() * self.inputs.measured("users_many_cpu")) / 2.0
     }
 
