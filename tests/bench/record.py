@@ -162,6 +162,8 @@ def told(value):
     if value is None:
         return "-"
     size = abs(value)
+    if 0 < size < 0.01:
+        return f"{value:.2g}"
     digits = 0 if size >= 100 or value == int(value) else 1 if size >= 10 else 2 if size >= 1 else 3
     return f"{value:,.{digits}f}"
 
