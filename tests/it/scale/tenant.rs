@@ -61,7 +61,8 @@ impl<'a> Analysis<'a> {
     fn save_seconds(&self) -> f64 {
         let slower = self.inputs.measured("state_pace") / DETECTED_A_SECOND;
         let counted = self.counted_mb() * self.inputs.measured("state_cpu") * slower;
-        (counted + self.users() * self.inputs.measured("users_many_cpu")) / 2.0
+        let both_ways = counted + self.users() * self.inputs.measured("users_many_cpu");
+        both_ways / 2.0
     }
 
     /// How often a run of so many events writes it.
