@@ -42,6 +42,7 @@ use iceberg::Catalog;
 
 #[cfg(feature = "deploy")]
 pub use self::account::Account;
+pub use self::queue::{AT_ONCE as QUEUE_CALLS_AT_ONCE, BATCH as QUEUE_BATCH};
 use crate::aws::objects::S3Objects;
 use crate::aws::queue::SqsQueue;
 use crate::aws::secrets::ManagedSecrets;

@@ -17,9 +17,9 @@ use crate::ports::jitter::jittered;
 use crate::ports::{DeadLetter, DeadLetters, Message, Queue, QueueDepth, Receipt, Result};
 
 /// Entries of a batch. Source: SQS's quotas.
-const BATCH: usize = 10;
+pub const BATCH: usize = 10;
 /// Calls under way at once.
-const AT_ONCE: usize = 24;
+pub const AT_ONCE: usize = 24;
 /// A long poll asks all of SQS's servers, so that an empty answer means an empty queue; it ends at the first message.
 const POLL_SECONDS: i32 = 1;
 /// What SQS calls a receipt that names no delivery under way.

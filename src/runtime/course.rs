@@ -19,7 +19,7 @@ const OLD_KEY: &str = "detector/state.json";
 /// What this build writes. It reads the same and older.
 const FORMAT: u32 = 2;
 /// Segments after which it is written although a run goes on: a run that dies judges no more than these again.
-const SEGMENTS: u32 = 16;
+pub const SEGMENTS: u32 = 16;
 const COMPRESSION: i32 = 3;
 const BUFFER: usize = 1 << 16;
 

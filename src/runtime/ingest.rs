@@ -13,10 +13,10 @@ use crate::ports::stop::Stop;
 use crate::ports::{Error, Kind, Objects, Queue, Receipt, Result};
 
 /// Messages asked for at once.
-const RECEIVE_MESSAGES: usize = 1_000;
+pub const RECEIVE_MESSAGES: usize = 1_000;
 /// A segment is closed at this many bytes or messages, what is set aside included, which bounds the memory of a run.
-const SEGMENT_BYTES: usize = 16 << 20;
-const SEGMENT_MESSAGES: usize = 20_000;
+pub const SEGMENT_BYTES: usize = 16 << 20;
+pub const SEGMENT_MESSAGES: usize = 20_000;
 /// When a batch in hand has grown so old since it was last hidden, it is hidden again, for so long.
 const HIDE_AGAIN_AFTER: Duration = Duration::from_mins(1);
 const HIDDEN: Duration = Duration::from_mins(5);

@@ -23,3 +23,6 @@ pub mod runs;
 mod silence;
 pub mod stream;
 pub mod walk;
+
+pub use course::SEGMENTS as SEGMENTS_A_SAVE;
+pub use ingest::RECEIVE_MESSAGES as EVENTS_A_RECEIVE;

@@ -37,6 +37,7 @@ mod rollout_faults;
 mod rollout_in_memory;
 mod rollout_properties;
 mod rollout_watch;
+mod scale;
 mod schedules;
 mod secrets_contract;
 mod server;

@@ -17,14 +17,14 @@ pub const LOG_BYTES_A_RUN: f64 = 1_000.0;
 pub const KMS_REQUESTS_A_RUN: f64 = 4.0;
 
 /// From when Fargate charges until the program works.
-const START_SECONDS: f64 = 20.0;
+pub const START_SECONDS: f64 = 20.0;
 /// Fargate charges for a minute at least.
-const LEAST_SECONDS: f64 = 60.0;
+pub const LEAST_SECONDS: f64 = 60.0;
 /// Events that one core analyses and compacts in a second. See the README's figures.
-const DETECTED_A_SECOND: f64 = 17_300.0;
-const COMPACTED_A_SECOND: f64 = 31_400.0;
+pub const DETECTED_A_SECOND: f64 = 17_300.0;
+pub const COMPACTED_A_SECOND: f64 = 31_400.0;
 /// Events of a segment, which is full at 16 MiB.
-const SEGMENT_EVENTS: f64 = 5_000.0;
+pub const SEGMENT_EVENTS: f64 = 5_000.0;
 /// S3 takes large files in parts, of which none but the last is smaller.
 const PART_BYTES: f64 = 5_242_880.0;
 /// A lease is written again so often while its run is at work.

@@ -13,7 +13,7 @@ use crate::model::name::{AccountId, EnvironmentName, Region};
 use crate::model::tuning::Tuning;
 
 /// Event buses an account and region. Source: EventBridge quotas.
-const EVENT_BUSES: u32 = 100;
+pub const EVENT_BUSES: u32 = 100;
 
 /// What all environments share unless they say otherwise.
 #[derive(Debug, Clone)]

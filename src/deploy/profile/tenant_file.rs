@@ -115,7 +115,7 @@ struct Access {
     reactivates: bool,
 }
 
-const RATE_LIMIT_PERCENT: u32 = 50;
+pub const RATE_LIMIT_PERCENT: u32 = 50;
 const HISTORY_DAYS: u32 = 90;
 
 fn access(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Access> {
