@@ -3,7 +3,7 @@
 //! The number is claimed by writing the object only if it is absent, so that segments form one totally ordered log
 //! whoever writes them. Nothing here reads what an event says.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Take, Write};
 
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
 
@@ -12,6 +12,11 @@ const SUFFIX: &str = ".jsonl.zst";
 const LIST_PAGE: usize = 1_000;
 /// Level 1 compresses a tenant's events to a ninth of their size; higher levels cost more time than they save bytes.
 const COMPRESSION_LEVEL: i32 = 1;
+/// No segment comes near to these. Few compressed bytes can stand for very many, and whoever reads them must not run out of
+/// memory or time.
+const MOST_BYTES: u64 = 2 << 30;
+const MOST_LINE_BYTES: u64 = 128 << 20;
+const MOST_LINES: u32 = 1 << 20;
 
 /// The object key of segment `number`.
 pub fn key(number: u64) -> String {
@@ -99,8 +104,9 @@ pub async fn put(objects: &dyn Objects, number: u64, bytes: Vec<u8>) -> Result<(
 /// The lines of one segment, decompressed as they are read: memory does not grow with the segment's raw size.
 pub struct Lines {
     number: u64,
-    reader: BufReader<zstd::Decoder<'static, BufReader<std::io::Cursor<Vec<u8>>>>>,
+    reader: BufReader<Take<zstd::Decoder<'static, BufReader<Cursor<Vec<u8>>>>>>,
     line: String,
+    read: u32,
 }
 
 impl Lines {
@@ -110,25 +116,36 @@ impl Lines {
         let Some((bytes, _)) = objects.get(&key).await? else {
             return Err(Error::new(Kind::NotFound, format!("read {key}")));
         };
-        let decoder = zstd::Decoder::new(std::io::Cursor::new(bytes)).map_err(|error| unreadable(number, error))?;
+        Self::of(number, bytes)
+    }
+
+    /// Those of a segment whose bytes are at hand.
+    pub fn of(number: u64, bytes: Vec<u8>) -> Result<Self> {
+        let decoder = zstd::Decoder::new(Cursor::new(bytes)).map_err(|error| unreadable(number, error))?;
         Ok(Self {
             number,
-            reader: BufReader::with_capacity(1 << 16, decoder),
+            reader: BufReader::with_capacity(1 << 16, decoder.take(MOST_BYTES)),
             line: String::new(),
+            read: 0,
         })
     }
 
     /// The next line without its line break; `None` at the end.
     pub fn next_line(&mut self) -> Result<Option<&str>> {
         self.line.clear();
-        let read = self
-            .reader
+        let read = (&mut self.reader)
+            .take(MOST_LINE_BYTES)
             .read_line(&mut self.line)
             .map_err(|error| unreadable(self.number, error))?;
+        let is_cut = read as u64 == MOST_LINE_BYTES || read == 0 && self.reader.get_ref().limit() == 0;
+        if is_cut || self.read == MOST_LINES {
+            return Err(unreadable(self.number, "it is larger than any segment"));
+        }
+        self.read += 1;
         Ok((read > 0).then(|| self.line.trim_end_matches('\n')))
     }
 }
 
-fn unreadable(number: u64, error: std::io::Error) -> Error {
+fn unreadable(number: u64, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::caused(Kind::Invalid, format!("read {}", key(number)), error)
 }
