@@ -15,7 +15,7 @@ SCHEMATHESIS := target/schemathesis
 # Debian's, or what the machine has.
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/google-chrome) /usr/bin/chromium)
 
-.PHONY: demo test test-browser lint bench
+.PHONY: demo test test-browser lint bench fuzz
 
 # From rendered stacks to a user's Activity table, on sample events.
 demo:
@@ -60,6 +60,23 @@ bench: $(EMULATOR)/.installed
 	python3 tests/bench.py target/release/oort
 	OORT_TEST_ACCOUNTS=20 OORT_TEST_TENANTS=500 $(CARGO) test --locked --test it -- simulation --nocapture
 	OORT_TEST_TENANTS=1000 $(CARGO) test --locked --test it -- killed --nocapture
+
+# Looks for bytes that break a reader of them: SECONDS for each place where bytes come in, or for those of TARGETS only. What is
+# found stays in target/fuzz/found, what was learned in target/fuzz/corpus. Needs a nightly toolchain.
+SECONDS ?= 60
+TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
+FUZZ := target/fuzz
+fuzz: $(FUZZ)/tools/bin/cargo-fuzz
+	@set -e; for target in $(TARGETS); do \
+		mkdir -p $(FUZZ)/corpus/$$target $(FUZZ)/found/$$target; \
+		PATH="$(CURDIR)/$(FUZZ)/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz --target-dir $(FUZZ) \
+			--sanitizer none --no-cfg-fuzzing $$target $(FUZZ)/corpus/$$target tests/fuzz/seeds/$$target \
+			environments detections snapshots/staging -- -artifact_prefix=$(FUZZ)/found/$$target/ \
+			-max_total_time=$(SECONDS) -max_len=1048576 -timeout=10 -rss_limit_mb=1024; \
+	done
+
+$(FUZZ)/tools/bin/cargo-fuzz:
+	$(CARGO) install cargo-fuzz --version 0.13.2 --locked --quiet --root $(FUZZ)/tools
 
 $(PYTHON_TOOLS): requirements-dev.txt
 	python3 -m venv --clear $(VENV)

@@ -13,6 +13,7 @@ mod detections;
 mod directory;
 mod emulator;
 mod environments;
+mod fuzzed;
 mod gaps;
 mod isolation;
 mod lake;
