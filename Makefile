@@ -66,7 +66,7 @@ bench: $(EMULATOR)/.installed
 SECONDS ?= 60
 TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
 FUZZ := target/fuzz
-fuzz: $(FUZZ)/tools/bin/cargo-fuzz
+fuzz: $(FUZZ)/tools/bin/cargo-fuzz tests/fuzz/Cargo.lock
 	@set -e; for target in $(TARGETS); do \
 		mkdir -p $(FUZZ)/corpus/$$target $(FUZZ)/found/$$target; \
 		PATH="$(CURDIR)/$(FUZZ)/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz --target-dir $(FUZZ) \
@@ -74,6 +74,10 @@ fuzz: $(FUZZ)/tools/bin/cargo-fuzz
 			environments detections snapshots/staging -- -artifact_prefix=$(FUZZ)/found/$$target/ \
 			-max_total_time=$(SECONDS) -max_len=1048576 -timeout=10 -rss_limit_mb=1024; \
 	done
+
+# The versions are the program's own; what only the targets need is added.
+tests/fuzz/Cargo.lock: Cargo.lock
+	cp $< $@
 
 $(FUZZ)/tools/bin/cargo-fuzz:
 	$(CARGO) install cargo-fuzz --version 0.13.2 --locked --quiet --root $(FUZZ)/tools

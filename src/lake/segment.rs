@@ -133,7 +133,9 @@ impl Lines {
     /// The next line without its line break; `None` at the end.
     pub fn next_line(&mut self) -> Result<Option<&str>> {
         self.line.clear();
-        let read = (&mut self.reader)
+        let read = self
+            .reader
+            .by_ref()
             .take(MOST_LINE_BYTES)
             .read_line(&mut self.line)
             .map_err(|error| unreadable(self.number, error))?;

@@ -35,6 +35,11 @@ fn numbered(
     (name, Box::new(make))
 }
 
+/// So many units that differ.
+fn many(count: usize, unit: impl Fn(usize) -> String) -> String {
+    (0..count).map(unit).collect::<Vec<_>>().concat()
+}
+
 /// `open` so deep, then as many times `close`.
 fn nested(
     name: &'static str,
@@ -181,8 +186,7 @@ fn yaml() -> Vec<Shape> {
         filled("nested block lists", "", "- ", "a"),
         filled("nested explicit keys", "", "? ", "a"),
         whole("deep indentation", || {
-            let lines = (0..1_400).map(|depth| format!("{}a:\n", " ".repeat(depth)));
-            lines.collect::<String>()
+            many(1_400, |depth| format!("{}a:\n", " ".repeat(depth)))
         }),
         whole("a billion laughs", || {
             let mut text = "a0: &a0 [laugh, laugh]\n".to_owned();

@@ -1,6 +1,6 @@
 //! Hostile files: configuration, templates, rules.
 
-use super::{MEGABYTE, Shape, filled, numbered, whole};
+use super::{MEGABYTE, Shape, filled, many, numbered, whole};
 
 pub fn configuration() -> Vec<Shape> {
     const PROFILE: &str = "environment: staging\ntarget: aws\naccount_id: \"909617834444\"\nregion: us-east-2\nimage: 909617834444.dkr.ecr.us-east-2.amazonaws.com/oort-streams:0.1.0\nnetwork:\n  subnets: [subnet-0a1b2c3d4e5f60001]\n  security_groups: [sg-0a1b2c3d4e5f60001]\n";
@@ -87,12 +87,12 @@ pub fn cloudformation() -> Vec<Shape> {
         numbered("many properties", ONE, |n| format!("      P{n}: v\n"), ""),
         whole("a long key above many", || {
             let key = "k".repeat(MEGABYTE / 2);
-            let inner = (0..MEGABYTE / 30).map(|n| format!("k{n}: v, ")).collect::<String>();
+            let inner = many(MEGABYTE / 30, |n| format!("k{n}: v, "));
             format!("{ONE}      {key}: {{{inner}}}\n")
         }),
         whole("a long key in the same place", || {
             let key = "k".repeat(MEGABYTE / 2);
-            let inner = (0..MEGABYTE / 30).map(|n| format!("k{n}: v, ")).collect::<String>();
+            let inner = many(MEGABYTE / 30, |n| format!("k{n}: v, "));
             format!("Resources:\n  DetectorTask:\n    Properties:\n      {key}: {{{inner}}}\n")
         }),
         numbered(
@@ -206,7 +206,7 @@ fn values(key: &str, value: &str) -> String {
 
 /// The same of values that differ.
 fn different(key: &str, value: impl Fn(usize) -> String) -> String {
-    let items: String = (0..40_000).map(|n| format!("    - {}\n", value(n))).collect();
+    let items = many(40_000, |n| format!("    - {}\n", value(n)));
     rule(&format!("    {key}:\n{items}"))
 }
 
@@ -217,9 +217,7 @@ pub fn sigma() -> Vec<Shape> {
         "title: T\nid: t\nlogsource: {product: okta}\ndetection: {s: {a: b}, condition: s}\nfalsepositives:\n";
     vec![
         whole("many values", || different("eventType", |n| format!("value.{n}"))),
-        whole("many fields", || {
-            rule(&(0..60_000).map(|n| format!("    f{n}: v\n")).collect::<String>())
-        }),
+        whole("many fields", || rule(&many(60_000, |n| format!("    f{n}: v\n")))),
         whole("a long wildcard", || {
             rule(&format!("    eventType: '{}b'\n", "*a".repeat(MEGABYTE / 3)))
         }),

@@ -159,7 +159,7 @@ pub fn answers() -> Vec<Shape> {
 fn bomb(byte: u8) -> Vec<u8> {
     const BLOCK: u32 = 128 << 10;
     const REPEATED: u32 = 1 << 1;
-    let head = (BLOCK << 3 | REPEATED).to_le_bytes();
+    let head = ((BLOCK << 3) | REPEATED).to_le_bytes();
     // The magic number, no flags, and a window as large as a block.
     let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38];
     while frame.len() + 4 < MEGABYTE {
