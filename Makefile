@@ -88,6 +88,27 @@ bench-check bench-record:
 	$(CARGO) build --locked
 	python3 tests/bench/instructions.py target/debug/oort $(if $(filter bench-record,$@),--record)
 
+# Looks for bytes that break a reader of them: SECONDS for each place where bytes come in, or for those of TARGETS only. What is
+# found stays in target/fuzz/found, what was learned in target/fuzz/corpus. Needs a nightly toolchain.
+SECONDS ?= 60
+TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/targets/*.rs)))
+FUZZ := target/fuzz
+fuzz: $(FUZZ)/tools/bin/cargo-fuzz tests/fuzz/Cargo.lock
+	@set -e; for target in $(TARGETS); do \
+		mkdir -p $(FUZZ)/corpus/$$target $(FUZZ)/found/$$target; \
+		PATH="$(CURDIR)/$(FUZZ)/tools/bin:$$PATH" $(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz --target-dir $(FUZZ) \
+			--sanitizer none --no-cfg-fuzzing $$target $(FUZZ)/corpus/$$target tests/fuzz/seeds/$$target \
+			environments detections snapshots/staging -- -artifact_prefix=$(FUZZ)/found/$$target/ \
+			-max_total_time=$(SECONDS) -max_len=1048576 -timeout=10 -rss_limit_mb=1024; \
+	done
+
+# The versions are the program's own; what only the targets need is added.
+tests/fuzz/Cargo.lock: Cargo.lock
+	cp $< $@
+
+$(FUZZ)/tools/bin/cargo-fuzz:
+	$(CARGO) install cargo-fuzz --version 0.13.2 --locked --quiet --root $(FUZZ)/tools
+
 $(PYTHON_TOOLS): requirements-dev.txt
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt

@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, Response, Url};
 
+use crate::channels::answer;
 use crate::channels::guard::Reach;
 use crate::ports::{Clock, Error, Kind, Result, Undelivered};
 
@@ -18,8 +18,6 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WHOLE: Duration = Duration::from_secs(15);
 /// More of an answer is not read.
 const MOST_BYTES: usize = 64 * 1024;
-/// So much of what a receiver says of a failure is told.
-const MOST_SAID: usize = 200;
 /// What is shorter is no secret of its own.
 const LEAST_SECRET: usize = 8;
 
@@ -146,18 +144,18 @@ impl Http {
         if status.is_success() {
             return Ok(response);
         }
-        let retry_after = retry_after(response.headers(), self.clock.now());
+        let retry_after = answer::retry_after(response.headers(), self.clock.now());
         let said = if status.is_redirection() {
             "redirects are not followed; name the address itself".to_owned()
         } else {
-            said(response, &request.secrets).await
+            answer::said(&body(response).await.unwrap_or_default(), &request.secrets)
         };
         let why = std::io::Error::other(format!(
             "answered {status}{}{said}",
             if said.is_empty() { "" } else { ": " }
         ));
         Err(Undelivered {
-            error: Error::caused(kind_of(status), op(&host), why),
+            error: Error::caused(answer::kind_of(status), op(&host), why),
             retry_after,
         })
     }
@@ -188,37 +186,6 @@ fn is_private(error: &reqwest::Error) -> bool {
     false
 }
 
-fn kind_of(status: StatusCode) -> Kind {
-    match status.as_u16() {
-        429 => Kind::Throttled,
-        300..=399 | 401 | 403 | 407 => Kind::Denied,
-        404 | 410 => Kind::NotFound,
-        408 | 425 | 500..=599 => Kind::Unavailable,
-        _ => Kind::Invalid,
-    }
-}
-
-/// Seconds, or a date.
-fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    let wait = at.duration_since(now).max(SignedDuration::ZERO);
-    Duration::try_from(wait).ok()
-}
-
-/// What a receiver says of a failure, as far as it can be had.
-async fn said(response: Response, secrets: &[String]) -> String {
-    let mut text = body(response).await.unwrap_or_default();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.as_str(), "(secret)");
-    }
-    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    super::clip(&one_line, MOST_SAID)
-}
-
 async fn body(mut response: Response) -> std::result::Result<String, reqwest::Error> {
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
@@ -229,23 +196,4 @@ async fn body(mut response: Response) -> std::result::Result<String, reqwest::Er
         }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
-        let after = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(RETRY_AFTER, text.parse().unwrap());
-            retry_after(&headers, now)
-        };
-        assert_eq!(after("90"), Some(Duration::from_secs(90)));
-        assert_eq!(after("Mon, 23 Nov 2026 10:00:30 GMT"), Some(Duration::from_secs(30)));
-        assert_eq!(after("Mon, 23 Nov 2026 09:00:30 GMT"), Some(Duration::ZERO));
-        assert_eq!(after("soon"), None);
-    }
 }

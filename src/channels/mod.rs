@@ -3,6 +3,7 @@
 //! Nothing is repeated here and nothing remembered: when to tell whom is decided by whoever delivers. Texts of events come from
 //! strangers, so each receiver's own markup is taken out of them.
 
+pub mod answer;
 mod email;
 mod guard;
 mod http;
@@ -126,20 +127,10 @@ impl Receiver {
         } else {
             "result"
         };
-        let answer: serde_json::Value = serde_json::from_str(answer).map_err(|error| {
-            Error::caused(
-                Kind::Unavailable,
-                format!("read what the route `{}` answers to a search", self.name),
-                error,
-            )
-        })?;
-        match answer.get(list).and_then(serde_json::Value::as_array) {
-            Some(found) => Ok(!found.is_empty()),
-            None => Err(Error::new(
-                Kind::Unavailable,
-                format!("find `{list}` in what the route `{}` answers to a search", self.name),
-            )),
-        }
+        answer::has_any(answer, list).map_err(|why| {
+            let op = format!("read what the route `{}` answers to a search", self.name);
+            Error::caused(Kind::Unavailable, op, why)
+        })
     }
 }
 

@@ -6,6 +6,15 @@ use crate::deploy::shape::{self, Key as Known, Shape};
 use crate::deploy::yaml::{At, Key, Node, Value};
 use crate::model::name::NameError;
 
+/// More problems of a file are not told of: who has corrected so many sees the rest.
+const MOST_PROBLEMS: usize = 100;
+/// More of a line is not shown.
+const MOST_SHOWN: usize = 200;
+/// A list has no more items.
+const MOST_ITEMS: usize = 10_000;
+/// A longer word is no misspelt key.
+const LONGEST_KEY: usize = 100;
+
 /// Collects the problems of one file.
 pub struct Reader<'a> {
     path: &'a str,
@@ -24,12 +33,15 @@ impl<'a> Reader<'a> {
     }
 
     pub fn report(&mut self, at: At, what: impl Into<String>) {
+        if self.problems.len() >= MOST_PROBLEMS {
+            return;
+        }
         let line = self.text.lines().nth(at.line - 1).unwrap_or_default();
         let problem = Problem {
             path: self.path.to_owned(),
             at,
             what: what.into(),
-            line: line.to_owned(),
+            line: line.chars().take(MOST_SHOWN).collect(),
         };
         self.problems.push(problem);
     }
@@ -138,10 +150,11 @@ impl<'a> Reader<'a> {
     }
 
     pub fn list<'n>(&mut self, node: &'n Node, name: &str) -> &'n [Node] {
-        if let Value::List(items) = &node.value {
-            return items;
+        match &node.value {
+            Value::List(items) if items.len() <= MOST_ITEMS => return items,
+            Value::List(_) => self.report(node.at, format!("`{name}` has at most {MOST_ITEMS} items")),
+            _ => self.report(node.at, format!("`{name}` is a list")),
         }
-        self.report(node.at, format!("`{name}` is a list"));
         &[]
     }
 }
@@ -246,6 +259,9 @@ fn unknown(key: &str, name: &str, known: &[&str]) -> String {
 
 /// The known word that a misspelt one most likely means.
 pub fn closest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
+    if word.len() > LONGEST_KEY {
+        return None;
+    }
     known
         .iter()
         .map(|other| (strsim::damerau_levenshtein(word, other), *other))

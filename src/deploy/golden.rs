@@ -32,7 +32,16 @@ pub fn compare(file: &str, rendered: &str, golden: Option<&str>) -> Option<Stale
     })
 }
 
+/// In lines. To compare longer files takes as long as one is times the other, and nobody reads what comes of it.
+const LONGEST: usize = 20_000;
+
 fn diff(file: &str, old: &str, new: &str) -> String {
+    let (before, after) = (old.lines().count(), new.lines().count());
+    if before.max(after) > LONGEST {
+        return format!(
+            "golden/{file} has {before} lines, rendered/{file} has {after}: too many to show how they differ\n"
+        );
+    }
     TextDiff::from_lines(old, new)
         .unified_diff()
         .header(&format!("golden/{file}"), &format!("rendered/{file}"))

@@ -1,5 +1,7 @@
 //! What a rendered template must keep to although neither a YAML reader nor cfn-lint asks for it. Pure.
 
+use std::collections::HashSet;
+
 use crate::deploy::tree::Tree;
 use crate::deploy::yaml::{Node, Unreadable, Value};
 
@@ -27,8 +29,9 @@ pub fn shape(node: &Node) -> Result<(), Unreadable> {
         Value::Scalar { .. } => Ok(()),
         Value::List(items) => items.iter().try_for_each(shape),
         Value::Map(entries) => {
-            for (index, (key, value)) in entries.iter().enumerate() {
-                if entries[..index].iter().any(|(other, _)| other.text == key.text) {
+            let mut seen = HashSet::new();
+            for (key, value) in entries {
+                if !seen.insert(key.text.as_str()) {
                     return Err(Unreadable {
                         at: key.at,
                         why: "this key stands in its map twice".to_owned(),

@@ -60,6 +60,10 @@ impl Node {
     }
 }
 
+/// Values stand in each other so deep at most. No file that a person writes comes near to it, and whoever walks a tree may call
+/// itself.
+const MOST_DEPTH: usize = 64;
+
 /// Why a text is no YAML that is read here, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
@@ -82,6 +86,7 @@ fn document(text: &str, takes_tags: bool) -> Result<Node, Unreadable> {
         parser: Parser::new_from_str(text),
         last: At { line: 1, column: 1 },
         takes_tags,
+        depth: 0,
     };
     loop {
         let (event, at) = builder.next()?;
@@ -114,6 +119,8 @@ struct Builder<'a> {
     parser: Parser<'a, granit_parser::StrInput<'a>>,
     last: At,
     takes_tags: bool,
+    /// How many lists and maps the value stands in.
+    depth: usize,
 }
 
 impl<'a> Builder<'a> {
@@ -152,6 +159,10 @@ impl<'a> Builder<'a> {
             }
             _ => None,
         };
+        if self.depth == MOST_DEPTH {
+            return refused("values stand in each other deeper than is read here");
+        }
+        self.depth += 1;
         let value = match event {
             Event::Alias(_) => return refused("aliases are not read here; write the value out"),
             Event::Scalar(text, style, ..) => Value::Scalar {
@@ -162,6 +173,7 @@ impl<'a> Builder<'a> {
             Event::MappingStart(..) => Value::Map(self.map()?),
             other => return refused(&format!("a value was expected, not {other:?}")),
         };
+        self.depth -= 1;
         let node = Node { at, value };
         Ok(match function {
             None => node,

@@ -15,6 +15,7 @@ const LIST_PAGE: usize = 1_000;
 const COMPRESSION_LEVEL: i32 = 1;
 /// No segment is larger before compression: it is closed at 16 MiB, and the event that closes it came in a page of 64 MiB at most.
 const MOST_BYTES: u64 = 128 << 20;
+const MOST_LINES: u32 = 1 << 20;
 
 /// The object key of segment `number`.
 pub fn key(number: u64) -> String {
@@ -107,6 +108,7 @@ pub struct Lines {
     number: u64,
     reader: BufReader<Unpacked<Cursor<Vec<u8>>>>,
     line: String,
+    read: u32,
 }
 
 impl Lines {
@@ -116,15 +118,21 @@ impl Lines {
         let Some((bytes, _)) = objects.get(&key).await? else {
             return Err(Error::new(Kind::NotFound, format!("read {key}")));
         };
+        Self::of(number, bytes)
+    }
+
+    /// Those of a segment whose bytes are at hand.
+    pub fn of(number: u64, bytes: Vec<u8>) -> Result<Self> {
         if bytes.is_empty() {
             // It would decompress to nothing, as if nothing had come.
-            return Err(unreadable(number, std::io::Error::other("it is empty")));
+            return Err(unreadable(number, "it is empty"));
         }
         let unpacked = Unpacked::new(Cursor::new(bytes), MOST_BYTES).map_err(|error| unreadable(number, error))?;
         Ok(Self {
             number,
             reader: BufReader::with_capacity(1 << 16, unpacked),
             line: String::new(),
+            read: 0,
         })
     }
 
@@ -135,10 +143,14 @@ impl Lines {
             .reader
             .read_line(&mut self.line)
             .map_err(|error| unreadable(self.number, error))?;
+        if self.read == MOST_LINES {
+            return Err(unreadable(self.number, "it has more lines than any segment"));
+        }
+        self.read += 1;
         Ok((read > 0).then(|| self.line.trim_end_matches('\n')))
     }
 }
 
-fn unreadable(number: u64, error: std::io::Error) -> Error {
+fn unreadable(number: u64, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::caused(Kind::Invalid, format!("read {}", key(number)), error)
 }

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 
 /// EventBridge's own limit to what `$or` multiplies out to.
 const ALTERNATIVES: usize = 1_000;
+/// What a pattern's alternatives take together as JSON: far more than AWS takes, and what fits in memory many times.
+const MOST_BYTES: usize = 1 << 20;
 /// The library (0.7.0) takes 0 for above 0 and texts for below 5, and compares values where AWS compares spellings.
 const NO_NUMBERS: &str = "numbers in patterns are not supported by the embedded target";
 
@@ -44,6 +46,9 @@ impl Pattern {
         let Value::Object(fields) = pattern else {
             return refuse("", "a pattern is an object of fields");
         };
+        if pattern.to_string().len().saturating_mul(count(fields)) > MOST_BYTES {
+            return refuse("", "it is larger than any pattern that AWS takes");
+        }
         let alternatives = alternatives("", fields)?.into_iter().map(|alternative| {
             let mut library = Quamina::new();
             let added = library.add_pattern((), &Value::Object(alternative).to_string());
@@ -66,6 +71,19 @@ impl Pattern {
         }
         Ok(false)
     }
+}
+
+/// How many patterns without `$or` it multiplies out to.
+fn count(fields: &Map<String, Value>) -> usize {
+    let of_field = |(key, value): (&String, &Value)| match value {
+        Value::Array(branches) if key == "$or" => {
+            let counts = branches.iter().filter_map(Value::as_object).map(count);
+            counts.fold(0_usize, usize::saturating_add).max(1)
+        }
+        Value::Object(inner) => count(inner),
+        _ => 1,
+    };
+    fields.iter().map(of_field).fold(1, usize::saturating_mul)
 }
 
 /// The patterns without `$or` of which any must match, each checked.
@@ -93,7 +111,7 @@ fn alternatives(path: &str, fields: &Map<String, Value>) -> Checked<Vec<Map<Stri
             }
             _ => return refuse(&place, "a field takes an array of values or an object of fields"),
         };
-        found = product(&place, &found, &choices)?;
+        found = product(&place, found, &choices)?;
     }
     Ok(found)
 }
@@ -116,23 +134,32 @@ fn or_branches(path: &str, place: &str, branches: &[Value]) -> Checked<Vec<Map<S
     Ok(choices)
 }
 
-fn product(place: &str, left: &[Map<String, Value>], right: &[Map<String, Value>]) -> Checked<Vec<Map<String, Value>>> {
+fn product(
+    place: &str,
+    mut left: Vec<Map<String, Value>>,
+    right: &[Map<String, Value>],
+) -> Checked<Vec<Map<String, Value>>> {
     if left.len() * right.len() > ALTERNATIVES {
         return refuse(
             place,
             format!("`$or` multiplies out to more than {ALTERNATIVES} patterns"),
         );
     }
-    let mut joined = Vec::with_capacity(left.len() * right.len());
-    for one in left {
-        for other in right {
-            if let Some(key) = other.keys().find(|key| one.contains_key(*key)) {
-                return refuse(place, format!("`{key}` is named beside `$or` and in it; name it once"));
-            }
-            joined.push(one.clone().into_iter().chain(other.clone()).collect());
+    for one in &left {
+        if let Some(key) = right.iter().flat_map(Map::keys).find(|key| one.contains_key(*key)) {
+            return refuse(place, format!("`{key}` is named beside `$or` and in it; name it once"));
         }
     }
-    Ok(joined)
+    if let [only] = right {
+        left.iter_mut().for_each(|one| one.extend(only.clone()));
+        return Ok(left);
+    }
+    let with =
+        |one: &Map<String, Value>, other: &Map<String, Value>| one.clone().into_iter().chain(other.clone()).collect();
+    Ok(left
+        .iter()
+        .flat_map(|one| right.iter().map(move |other| with(one, other)))
+        .collect())
 }
 
 fn check_key(place: &str, key: &str) -> Checked<()> {

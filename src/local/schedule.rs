@@ -10,6 +10,9 @@ use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{SignedDuration, Timestamp};
 
+/// Source: EventBridge Scheduler, `CreateSchedule`.
+const LONGEST: usize = 256;
+
 /// A parsed schedule expression.
 #[derive(Clone, PartialEq)]
 pub struct Schedule {
@@ -49,7 +52,9 @@ impl Schedule {
     /// Reads `rate(value unit)`, `cron(minutes hours day-of-month month day-of-week year)` or `at(yyyy-mm-ddThh:mm:ss)`.
     pub fn parse(text: &str) -> Result<Self, ScheduleError> {
         let inside = |name: &str| text.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')');
-        let due = if let Some(rate) = inside("rate") {
+        let due = if text.len() > LONGEST {
+            Err(format!("it has more than {LONGEST} characters"))
+        } else if let Some(rate) = inside("rate") {
             parse_rate(rate).map(Due::Every)
         } else if let Some(fields) = inside("cron") {
             parse_cron(fields).map(|cron| Due::Fields(Box::new(cron)))

@@ -1,6 +1,8 @@
 //! A rendered CloudFormation template as a graph of resources: typed look-ups, references followed, intrinsics resolved.
 //! Pure. Must not live here: what the resources mean to the embedded target.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 /// What CloudFormation fills in for a stack's pseudo-parameters.
@@ -22,6 +24,9 @@ pub struct TwinError {
     #[source]
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
+
+/// No property of a resource takes more.
+const LONGEST_TEXT: usize = 1 << 16;
 
 pub(super) const BUS: &str = "AWS::Events::EventBus";
 
@@ -60,6 +65,15 @@ impl<'a> Template<'a> {
             }),
             _ => Err(failed("has no `Resources`; a rendered stack is expected", None)),
         }
+    }
+
+    fn resource(&'a self, id: &str) -> Option<Resource<'a>> {
+        let (id, body) = self.resources.get_key_value(id)?;
+        Some(Resource {
+            template: self,
+            id,
+            body,
+        })
     }
 
     /// The resources of a type, in the order of their names.
@@ -150,25 +164,42 @@ impl<'a> Template<'a> {
             ("AWS::URLSuffix", None) => return Ok("amazonaws.com".to_owned()),
             _ => {}
         }
-        let bus = self.of_type(BUS).into_iter().find(|bus| bus.id == target);
-        if let (Some(name), None | Some("Name")) = (bus.and_then(|bus| bus.raw("Name")), attribute) {
-            return self.text_of(name);
+        let name = self
+            .resource(target)
+            .filter(|bus| bus.kind() == BUS)
+            .and_then(|bus| bus.raw("Name"));
+        if let (Some(name), None | Some("Name")) = (name, attribute) {
+            // A bus that was named after another could be named after itself in the end.
+            let alone = Template {
+                resources: Map::new(),
+                ..*self
+            };
+            return alone.text_of(name);
         }
         let dotted = attribute.map(|attribute| format!(".{attribute}")).unwrap_or_default();
         Err(format!("`{target}{dotted}` has no value outside AWS"))
     }
 
     fn substitute(&self, text: &str, variables: &Map<String, Value>) -> std::result::Result<String, String> {
+        // Each once, however often it is named.
+        let variables: std::result::Result<HashMap<_, _>, String> = variables
+            .iter()
+            .map(|(name, value)| Ok((name.as_str(), self.text_of(value)?)))
+            .collect();
+        let variables = variables?;
         let mut result = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
+            if result.len() > LONGEST_TEXT {
+                return Err(format!("`Fn::Sub` gives a text of more than {LONGEST_TEXT} bytes"));
+            }
             let (name, tail) = after
                 .split_once('}')
                 .ok_or_else(|| format!("`{text}` has `${{` without `}}`"))?;
             result.push_str(before);
             match (name.strip_prefix('!'), variables.get(name), name.split_once('.')) {
                 (Some(literal), ..) => result.extend(["${", literal, "}"]),
-                (_, Some(value), _) => result.push_str(&self.text_of(value)?),
+                (_, Some(value), _) => result.push_str(value),
                 (.., Some((target, attribute))) => result.push_str(&self.named(target, Some(attribute))?),
                 _ => result.push_str(&self.named(name, None)?),
             }
@@ -240,12 +271,7 @@ impl<'a> Resource<'a> {
     /// The resource that the property refers to by `Ref` or `Fn::GetAtt`; an error when it is not of type `kind`.
     pub fn referred(&self, path: &str, kind: &str) -> Result<Resource<'a>> {
         let raw = self.raw(path).ok_or_else(|| self.missing(path))?;
-        let found = referred_id(raw).and_then(|id| self.template.resources.get_key_value(id));
-        let resource = found.map(|(id, body)| Resource {
-            template: self.template,
-            id,
-            body,
-        });
+        let resource = referred_id(raw).and_then(|id| self.template.resource(id));
         resource
             .filter(|resource| resource.kind() == kind)
             .ok_or_else(|| self.failed(path, format!("`{raw}` refers to no {kind} of this stack")))

@@ -1,10 +1,12 @@
 //! A user's activity: which rows one System Log event adds to which users, and what a row holds.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use jiff::civil::{Date, date};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::model::event::{Arrival, Head, Unusable};
 use crate::model::loose::{Object, Objects, Text};
@@ -175,8 +177,13 @@ pub fn day_of_date(date: Date) -> i32 {
 impl<'a> Activity<'a> {
     /// Reads one `LogEvent` given as JSON text. A field of an unexpected type is absent; only a missing head is an error.
     pub fn parse(event: &'a str) -> Result<Self, Unusable> {
-        let mut fields: Fields<'a> =
-            serde_json::from_str(event).map_err(|error| Unusable::NotJson(error.to_string()))?;
+        let mut fields: Fields<'a> = match serde_json::from_str(event) {
+            Ok(fields) => fields,
+            // Of a key that stands in an object twice the last counts, as it does for the rules.
+            Err(_) => serde_json::from_str::<Value>(event)
+                .and_then(Fields::deserialize)
+                .map_err(|error| Unusable::NotJson(error.to_string()))?,
+        };
         let head = Head::from_parts(
             std::mem::take(&mut fields.uuid),
             std::mem::take(&mut fields.published),
@@ -202,11 +209,13 @@ impl<'a> Activity<'a> {
     /// The users whom the event concerns, each once: its actor (also one without an ID, so that no event is without a
     /// row), then every target of type `User`.
     pub fn subjects(&self) -> Vec<Subject<'_>> {
-        let mut subjects = vec![subject(&self.fields.actor.0, "actor")];
+        let actor = subject(&self.fields.actor.0, "actor");
+        let mut known = HashSet::from([actor.id]);
+        let mut subjects = vec![actor];
         for party in &self.fields.target.0 {
             let candidate = subject(party, "target");
             let is_user = party.kind.filled() == Some("User");
-            if is_user && !candidate.id.is_empty() && subjects.iter().all(|s| s.id != candidate.id) {
+            if is_user && !candidate.id.is_empty() && known.insert(candidate.id) {
                 subjects.push(candidate);
             }
         }
@@ -292,18 +301,15 @@ pub struct ActivityRow {
     pub published: Timestamp,
     pub event_uuid: String,
     #[serde(flatten)]
-    pub columns: serde_json::Map<String, serde_json::Value>,
+    pub columns: serde_json::Map<String, Value>,
     /// The event as it was received.
-    pub event: serde_json::Value,
+    pub event: Value,
 }
 
 impl ActivityRow {
     /// The text of one of [`COLUMNS`]; empty when it is absent.
     pub fn column(&self, name: &str) -> &str {
-        self.columns
-            .get(name)
-            .and_then(serde_json::Value::as_str)
-            .unwrap_or_default()
+        self.columns.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -340,6 +346,15 @@ mod tests {
             assert_eq!(date_of(day).to_string(), text);
             assert_eq!(day_of_date(text.parse().unwrap()), day);
         }
+    }
+
+    #[test]
+    fn of_a_key_that_stands_twice_the_last_counts() {
+        let text = event(r#","actor":{"id":"00u1","id":"00u2"},"outcome":{"result":"A"},"outcome":{"result":"B"}"#);
+        let activity = Activity::parse(&text).unwrap();
+        let subjects = activity.subjects();
+        assert_eq!(subjects[0].id, "00u2");
+        assert_eq!(activity.columns(&subjects[0])[5], Some("B"));
     }
 
     #[test]

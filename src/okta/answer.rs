@@ -12,6 +12,8 @@ use crate::ports::Kind;
 
 /// So much of what Okta says of a failure is told.
 const MOST_SAID: usize = 300;
+/// Okta's windows last a minute, a few last longer. Whatever an answer says, nobody waits for more.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// What an answer's headers say of the rate limit that the request counted against. Source: Okta's `X-Rate-Limit-*` headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub fn rate_limit(headers: &HeaderMap) -> Option<Told> {
         limit: u32::try_from(number("x-rate-limit-limit")?).unwrap_or(u32::MAX),
         remaining: u32::try_from(number("x-rate-limit-remaining")?).unwrap_or(u32::MAX),
         // Both times are cut to the second.
-        resets_in: Duration::from_secs(reset.saturating_sub(now) + 1),
+        resets_in: Duration::from_secs(reset.saturating_sub(now).saturating_add(1)).min(LONGEST_WAIT),
     })
 }
 
@@ -43,7 +45,7 @@ pub fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
 
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 /// The address of the next page; an error for one in another place, which would be handed the token.

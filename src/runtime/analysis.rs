@@ -175,7 +175,7 @@ impl Analysis<'_> {
 }
 
 /// What the rules find in one line of a segment: findings that may be known, and that have grown then.
-pub(super) fn find(
+pub fn find(
     tenant: &str,
     rules: &RuleSet,
     memory: &mut Memory,

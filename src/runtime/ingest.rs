@@ -174,7 +174,8 @@ impl Batch {
     }
 }
 
-pub(super) fn usable_line(body: &str) -> std::result::Result<std::borrow::Cow<'_, str>, Unusable> {
+/// The line of a segment that a message becomes; why it cannot be one.
+pub fn usable_line(body: &str) -> std::result::Result<std::borrow::Cow<'_, str>, Unusable> {
     let line = segment_line(body)?;
     let event = detail(&line).ok_or(Unusable::NoDetail)?;
     Head::parse(event)?;

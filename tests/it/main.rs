@@ -16,6 +16,7 @@ mod directory;
 mod disks;
 mod emulator;
 mod environments;
+mod fuzzed;
 mod gaps;
 mod hostile;
 mod isolation;

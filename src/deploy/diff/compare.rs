@@ -1,12 +1,15 @@
 //! One template against another. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::deploy::diff::normal::{Normal, normal, shown};
 use crate::deploy::diff::{Action, Change, DataEffect, PropertyChange, StackDiff, Subject, consequence, prune, types};
 use crate::deploy::template;
 use crate::deploy::tree::Tree;
 use crate::deploy::yaml::Unreadable;
+
+/// In bytes. A longer one is of no template that is deployed.
+const LONGEST_PATH: usize = 1_000;
 
 /// A template as it will be: its text, and on demand the whole of it as a tree.
 pub struct After<'a> {
@@ -50,14 +53,16 @@ pub fn compare(
 /// Every section of both templates.
 fn sections(before: &Tree, after: &Tree) -> Vec<Change> {
     let mut changes = Vec::new();
+    let (before_by_name, after_by_name) = (by_key(before), by_key(after));
     for name in keys(before, after) {
-        let (old, new) = (before.get(name), after.get(name));
+        let (old, new) = (before_by_name.get(name).copied(), after_by_name.get(name).copied());
         if name == "Resources" {
             let (old, new) = (old.unwrap_or(&Tree::Null), new.unwrap_or(&Tree::Null));
+            let (old_by_id, new_by_id) = (by_key(old), by_key(new));
             changes.extend(
                 keys(old, new)
                     .into_iter()
-                    .filter_map(|id| resource(id, old.get(id), new.get(id))),
+                    .filter_map(|id| resource(id, old_by_id.get(id).copied(), new_by_id.get(id).copied())),
             );
         } else {
             changes.extend(section(name, old, new));
@@ -69,6 +74,12 @@ fn sections(before: &Tree, after: &Tree) -> Vec<Change> {
 fn keys<'t>(before: &'t Tree, after: &'t Tree) -> BTreeSet<&'t str> {
     let names = |tree: &'t Tree| tree.entries().iter().map(|(key, _)| key.as_str());
     names(before).chain(names(after)).collect()
+}
+
+/// Of a key that stands there twice, the first.
+fn by_key(tree: &Tree) -> HashMap<&str, &Tree> {
+    let entries = tree.entries().iter().rev();
+    entries.map(|(key, value)| (key.as_str(), value)).collect()
 }
 
 fn section(name: &str, before: Option<&Tree>, after: Option<&Tree>) -> Option<Change> {
@@ -148,6 +159,8 @@ fn differ(before: &Normal, after: &Normal, path: &str, changes: &mut Vec<Propert
         });
     };
     match (before, after) {
+        // What stands at such a place is told of as a whole, or all that stands below would repeat the place.
+        _ if path.len() > LONGEST_PATH => note(path.to_owned(), Some(before), Some(after)),
         (Normal::Map(old), Normal::Map(new)) => {
             for key in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
                 inside(old.get(key), new.get(key), joined(path, key), changes);

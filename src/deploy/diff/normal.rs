@@ -57,6 +57,9 @@ const NAMED: [(&str, &str); 5] = [
 /// subscription filter policies.
 const PATTERNS: [&str; 3] = ["EventPattern", "FilterPolicy", "Condition"];
 
+/// In bytes. No place that anything is known of has a longer name, so that the end of it does as well.
+const LONGEST_PLACE: usize = 1_000;
+
 /// The normal form of a resource, or of any other part of a template when it has no type that is known.
 pub fn normal(tree: &Tree, kind: Option<&'static ResourceType>) -> Normal {
     let place = Place {
@@ -84,6 +87,7 @@ impl Place {
         let property = match (self.property.as_str(), key) {
             ("", "Properties") => String::new(),
             ("", key) => key.to_owned(),
+            (outer, key) if outer.len() > LONGEST_PLACE => key.to_owned(),
             (outer, key) => format!("{outer}.{key}"),
         };
         Self {

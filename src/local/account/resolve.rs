@@ -1,9 +1,12 @@
 //! What the values of a template refer to, and the texts that they become. Pure. Only the long forms of intrinsic
 //! functions are known (`Ref`, `Fn::...`), as the renderer writes them. Must not live here: what a resource is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
+
+/// No property of a resource takes more.
+const LONGEST_TEXT: usize = 1 << 16;
 
 /// What an intrinsic function asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,14 +135,25 @@ fn holes(text: &str) -> impl Iterator<Item = &str> {
 
 fn substituted(pattern: &str, variables: &Map<String, Value>, scope: Scope<'_>) -> Option<String> {
     let mut result = String::with_capacity(pattern.len());
+    let mut known: HashMap<&str, String> = HashMap::new();
     let mut rest = pattern;
     while let Some((before, after)) = rest.split_once("${") {
+        if result.len() > LONGEST_TEXT {
+            return None;
+        }
         let (name, tail) = after.split_once('}')?;
         let name = name.trim();
         result.push_str(before);
         match (name.strip_prefix('!'), variables.get(name), name.split_once('.')) {
             (Some(literal), ..) => result.extend(["${", literal, "}"]),
-            (_, Some(value), _) => result.push_str(&text(value, scope)?),
+            (_, Some(value), _) => match known.get(name) {
+                Some(text) => result.push_str(text),
+                None => {
+                    let text = text(value, scope)?;
+                    result.push_str(&text);
+                    known.insert(name, text);
+                }
+            },
             (.., Some((target, attribute))) => result.push_str(&scope(Reference::Attribute(target, attribute))?),
             _ => result.push_str(&scope(Reference::Name(name))?),
         }

@@ -13,6 +13,9 @@ use super::windows::{Condition, Hit, MOST_HITS};
 /// Between the parts of a key or value that consists of several.
 pub const SEPARATOR: &str = "\u{1f}";
 
+/// In seconds: what is counted together is remembered for as long.
+const LONGEST_SPAN: i64 = 366 * 86_400;
+
 /// A correlation that is ready to run.
 #[derive(Debug, Clone)]
 pub struct Correlation {
@@ -54,14 +57,17 @@ impl Correlation {
             let why = "a condition over the rules' names is not supported: every rule must match";
             return Err(("condition:", why.to_owned()));
         }
-        let span = i64::try_from(rule.timespan.seconds).unwrap_or(i64::MAX / 1_000);
+        let span = i64::try_from(rule.timespan.seconds).unwrap_or(i64::MAX);
+        if span > LONGEST_SPAN {
+            return Err(("timespan:", "a span of more than 366 days is not supported".to_owned()));
+        }
         Ok(Self {
             about,
             name: rule.name.clone(),
             rules: rule.rules.clone(),
             group_by: rule.group_by.clone(),
             aliases: rule.aliases.clone(),
-            span: span.saturating_mul(1_000),
+            span: span * 1_000,
             condition,
             fields,
             generates: rule.generate,

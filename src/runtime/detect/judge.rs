@@ -1,6 +1,6 @@
 //! What an event means: by itself, as one of several, and beside what is usual. Pure.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::about::About;
 use super::correlation::{Correlation, SEPARATOR};
@@ -10,6 +10,9 @@ use super::windows::{Episode, Found};
 use super::{OktaEvent, RuleSet};
 use crate::model::event::{Head, Unusable};
 use crate::model::finding::RuleMatch;
+
+/// So many event types of a rule are told of with each correlation that counts it.
+const MOST_EVENT_TYPES: usize = 1_000;
 
 /// What one rule says of an event, and which finding it belongs to.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,17 +66,24 @@ impl Links {
             }
         }
         for (number, mut correlation) in correlations.into_iter().enumerate() {
-            let mut event_types = BTreeSet::new();
+            let mut event_types: BTreeSet<String> = BTreeSet::new();
+            let mut seen = HashSet::new();
+            let mut listen =
+                |types: &BTreeSet<String>| event_types.extend(types.iter().take(MOST_EVENT_TYPES).cloned());
             for (place, name) in correlation.rules.iter().enumerate() {
                 let is_silent = !correlation.generates;
                 match names.get(&name.to_ascii_lowercase()) {
                     Some(&Named::Rule(index)) => {
-                        event_types.extend(rules[index].about.event_types.clone());
+                        if seen.insert((true, index)) {
+                            listen(&rules[index].about.event_types);
+                        }
                         links.of_rules[index].push((number, place));
                         links.is_silent[index] |= is_silent;
                     }
                     Some(&Named::Correlation(index)) => {
-                        event_types.extend(links.correlations[index].about.event_types.clone());
+                        if seen.insert((false, index)) {
+                            listen(&links.correlations[index].about.event_types);
+                        }
                         links.of_correlations[index].push((number, place));
                         links.is_silent_correlation[index] |= is_silent;
                     }

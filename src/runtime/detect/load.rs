@@ -12,7 +12,9 @@ use super::RuleFile;
 use super::about::About;
 use super::behaviour::Behaviour;
 use super::correlation::Correlation;
+use super::documents::{documents, in_file, yaml_line};
 use super::grouping::Grouping;
+use super::limits::{self, MOST_COMPILED};
 use super::needles::{Needs, needs};
 use super::placeholders::silence_placeholders;
 
@@ -55,6 +57,8 @@ pub struct Loaded {
     pub correlations: Vec<Correlation>,
     pub problems: Vec<Remark>,
     pub warnings: Vec<Remark>,
+    /// About how many bytes the rules take.
+    weight: usize,
 }
 
 /// Reads every document of every file. A file with problems does not keep the others from being read.
@@ -108,44 +112,14 @@ impl Place<'_> {
     }
 }
 
-/// Each document that holds more than comments, with the number of its first line that does.
-fn documents(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut start = (1, 0);
-    let mut at = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        at += line.len();
-        if line.trim_end() == "---" || line.starts_with("--- ") {
-            found.push((start.0, &text[start.1..at - line.len()]));
-            start = (index + 2, at);
-        }
-    }
-    found.push((start.0, &text[start.1..]));
-    found
-        .into_iter()
-        .filter_map(|(line, text)| trimmed(line, text))
-        .collect()
-}
-
-fn trimmed(first_line: usize, text: &str) -> Option<(usize, &str)> {
-    let mut at = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let content = line.trim();
-        if !content.is_empty() && !content.starts_with('#') {
-            return Some((first_line + index, &text[at..]));
-        }
-        at += line.len();
-    }
-    None
-}
-
 fn read_document(place: &Place<'_>, loaded: &mut Loaded, places: &mut HashMap<String, String>) {
-    // Blank lines in front make the line numbers of the YAML reader those of the file.
-    let parsed = parse_sigma_yaml(&format!("{}{}", "\n".repeat(place.first_line - 1), place.text));
+    let parsed = limits::look_over(place.text)
+        .map_err(|(line, why)| format!("{why} at line {line}"))
+        .and_then(|()| parse_sigma_yaml(place.text).map_err(|error| error.to_string()));
     let collection = match parsed {
         Ok(collection) if collection.errors.is_empty() => collection,
         Ok(SigmaCollection { errors, .. }) => return unreadable(place, errors, loaded),
-        Err(error) => return unreadable(place, vec![error.to_string()], loaded),
+        Err(error) => return unreadable(place, vec![error], loaded),
     };
     for rule in &collection.correlations {
         read_correlation(place, rule, loaded, places);
@@ -176,8 +150,11 @@ fn unreadable(place: &Place<'_>, errors: Vec<String>, loaded: &mut Loaded) {
         return loaded.warnings.push(not_okta(place, other));
     }
     for why in errors {
+        let why = in_file(&why, place.first_line);
         let remark = place.remark(mark_of(&why), why.as_str(), "correct the rule, or take the file out");
-        let line = yaml_line(&why).unwrap_or(remark.line);
+        // What is quoted may speak of lines, too.
+        let last = place.first_line + place.text.lines().count().saturating_sub(1);
+        let line = yaml_line(&why).map_or(remark.line, |line| line.clamp(place.first_line, last));
         loaded.problems.push(Remark { line, ..remark });
     }
 }
@@ -187,12 +164,6 @@ fn mark_of(why: &str) -> &str {
     let quoted = why.split('\'').nth(1).filter(|text| !text.is_empty());
     let of_condition = why.contains("ondition") || why.contains("detection identifier");
     quoted.unwrap_or(if of_condition { "condition:" } else { "" })
-}
-
-/// The line in `... at line 7 column 3`.
-fn yaml_line(why: &str) -> Option<usize> {
-    let (_, rest) = why.split_once(" at line ")?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn not_okta(place: &Place<'_>, product: &str) -> Remark {
@@ -232,6 +203,18 @@ fn read_rule(place: &Place<'_>, mut rule: SigmaRule, loaded: &mut Loaded, places
                 .push(place.remark(mark, why, "correct it, or take it off"));
         }
     };
+    match limits::weight(&rule.detection) {
+        Ok(weight) if loaded.weight + weight <= MOST_COMPILED => loaded.weight += weight,
+        Ok(_) => {
+            let why = "with the rules before it, it becomes too large for the memory of a run";
+            let hint = "use fewer or simpler values, or fewer rules";
+            return loaded.problems.push(place.remark("detection:", why, hint));
+        }
+        Err((mark, why)) => {
+            let hint = "use smaller numbers in braces, or several expressions";
+            return loaded.problems.push(place.remark(&mark, why, hint));
+        }
+    }
     match compile_rule(&rule) {
         Ok(compiled) => loaded.rules.push(LoadedRule {
             needs: needs(&rule),

@@ -6,10 +6,12 @@
 mod about;
 mod behaviour;
 mod correlation;
+mod documents;
 mod event;
 mod grouping;
 mod habits;
 mod judge;
+mod limits;
 mod load;
 mod memory;
 mod needles;
@@ -82,6 +84,7 @@ impl RuleSet {
             correlations,
             mut problems,
             warnings,
+            ..
         } = load::load(files);
         let links = Links::of(&rules, correlations, &mut problems);
         let needs: Vec<_> = rules.iter().map(|rule| rule.needs.clone()).collect();

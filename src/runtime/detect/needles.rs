@@ -20,6 +20,9 @@ pub type Needs = Vec<Vec<String>>;
 /// In bytes with one of these, a needle may stand in a form that a search for it misses.
 const OPAQUE: [&str; 4] = ["\\u", "\u{212A}", "\u{130}", "\u{17F}"];
 
+/// A DFA is the fastest and takes some 200 bytes for each byte of the texts.
+const MOST_OF_A_DFA: usize = 128 << 10;
+
 /// What every event that `rule` matches holds.
 pub fn needs(rule: &SigmaRule) -> Needs {
     let named = &rule.detection.named;
@@ -125,11 +128,12 @@ pub struct Prefilter {
 }
 
 impl Prefilter {
-    pub fn new(rules: &[Needs]) -> Result<Self, BuildError> {
-        let mut texts: Vec<String> = OPAQUE.map(str::to_owned).into();
-        let mut number = |text: &String| {
-            texts.iter().position(|known| known == text).unwrap_or_else(|| {
-                texts.push(text.clone());
+    pub fn new<'n>(rules: &'n [Needs]) -> Result<Self, BuildError> {
+        let mut texts: Vec<&str> = OPAQUE.into();
+        let mut numbers: HashMap<&str, usize> = OPAQUE.into_iter().zip(0..).collect();
+        let mut number = |text: &'n String| {
+            *numbers.entry(text).or_insert_with(|| {
+                texts.push(text);
                 texts.len() - 1
             })
         };
@@ -137,9 +141,15 @@ impl Prefilter {
             .iter()
             .map(|needs| needs.iter().map(|any| any.iter().map(&mut number).collect()).collect())
             .collect();
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let kind = if bytes > MOST_OF_A_DFA {
+            AhoCorasickKind::ContiguousNFA
+        } else {
+            AhoCorasickKind::DFA
+        };
         let automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
+            .kind(Some(kind))
             .build(&texts)?;
         Ok(Self {
             automaton,
