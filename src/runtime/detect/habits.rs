@@ -246,7 +246,9 @@ impl Travels {
         }
         let newest = self.points.last().map_or(0, |point| point.at);
         // The last of the old ones is whom the next may be held against.
-        let old = self.points.partition_point(|point| point.at + OLD_POINT < newest);
+        let old = self
+            .points
+            .partition_point(|point| newest.saturating_sub(point.at) > OLD_POINT);
         let surplus = old.saturating_sub(1).max(self.points.len().saturating_sub(MOST_POINTS));
         self.points.drain(..surplus);
     }
