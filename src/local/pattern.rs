@@ -151,7 +151,9 @@ fn product(
         }
     }
     if let [only] = right {
-        left.iter_mut().for_each(|one| one.extend(only.clone()));
+        for one in &mut left {
+            one.extend(only.clone());
+        }
         return Ok(left);
     }
     let with =

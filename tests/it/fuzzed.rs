@@ -64,7 +64,9 @@ fn every_entry_has_a_fuzz_target_and_takes_its_seeds() {
         assert!(target.contains(&format!("oort_fuzz::{name}(")), "{name}");
         let seeds = seeds(entry);
         assert!(seeds.len() >= 2, "{name}");
-        seeds.iter().for_each(|seed| (entry.take)(seed));
+        for seed in &seeds {
+            (entry.take)(seed);
+        }
     }
 }
 

@@ -44,7 +44,7 @@ async fn live(weather: Weather) -> Told {
                 1
             };
             let at = event.published + jiff::SignedDuration::from_secs(late.cast_signed());
-            event.event.as_ref().map(|text| (at, text.clone()))
+            event.text.as_ref().map(|text| (at, text.clone()))
         };
         let tenant = Arc::new(Tenant {
             name,

@@ -146,14 +146,14 @@ fn substituted(pattern: &str, variables: &Map<String, Value>, scope: Scope<'_>) 
         result.push_str(before);
         match (name.strip_prefix('!'), variables.get(name), name.split_once('.')) {
             (Some(literal), ..) => result.extend(["${", literal, "}"]),
-            (_, Some(value), _) => match known.get(name) {
-                Some(text) => result.push_str(text),
-                None => {
-                    let text = text(value, scope)?;
-                    result.push_str(&text);
-                    known.insert(name, text);
-                }
-            },
+            (_, Some(value), _) => {
+                let text = match known.remove(name) {
+                    Some(text) => text,
+                    None => text(value, scope)?,
+                };
+                result.push_str(&text);
+                known.insert(name, text);
+            }
             (.., Some((target, attribute))) => result.push_str(&scope(Reference::Attribute(target, attribute))?),
             _ => result.push_str(&scope(Reference::Name(name))?),
         }

@@ -68,6 +68,7 @@ pub fn of(entry: &str) -> Vec<Shape> {
             .into_iter()
             .chain(json(""))
             .chain(files::cloudformation())
+            .chain(files::buses())
             .collect(),
         "envelope" => json(ENVELOPE).into_iter().chain(events(ENVELOPE)).collect(),
         "log_event" => json(EVENT).into_iter().chain(events(EVENT)).collect(),
@@ -191,17 +192,22 @@ fn yaml() -> Vec<Shape> {
         whole("a billion laughs", || {
             let mut text = "a0: &a0 [laugh, laugh]\n".to_owned();
             for n in 1..60 {
-                text += &format!(
-                    "a{n}: &a{n} [*a{0}, *a{0}, *a{0}, *a{0}, *a{0}, *a{0}, *a{0}, *a{0}]\n",
-                    n - 1
-                );
+                let before = n - 1;
+                text.extend([
+                    format!("a{n}: &a{n} ["),
+                    format!("*a{before}, ").repeat(8),
+                    "]\n".to_owned(),
+                ]);
             }
             text
         }),
         whole("a billion merges", || {
             let mut text = "a0: &a0 {k: 1}\n".to_owned();
             for n in 1..2_000 {
-                text += &format!("a{n}: &a{n}\n  <<: [*a{0}, *a{0}, *a{0}, *a{0}]\n  k{n}: 1\n", n - 1);
+                text.extend([format!(
+                    "a{n}: &a{n}\n  <<: [*a{0}, *a{0}, *a{0}, *a{0}]\n  k{n}: 1\n",
+                    n - 1
+                )]);
             }
             text
         }),

@@ -16,7 +16,7 @@ const USERS: u64 = 5;
 pub struct Event {
     pub mark: String,
     /// As it stands in the System Log; `None` for what is no event.
-    pub event: Option<String>,
+    pub text: Option<String>,
     /// Who has a row of it.
     pub users: Vec<String>,
     pub published: Timestamp,
@@ -127,7 +127,7 @@ pub fn all(tenant: &'static str, many: u64, chance: &Chance) -> Vec<Event> {
         }
         all.push(Event {
             mark,
-            event: is_event.then_some(event),
+            text: is_event.then_some(event),
             users: if is_event { users } else { Vec::new() },
             published,
             deliveries,

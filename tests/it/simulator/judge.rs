@@ -1,7 +1,7 @@
 //! What must hold when the storm is over, whatever it was like.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use oort_streams::lake::{Query, activity};
 use oort_streams::model::finding::{Finding, Status};
@@ -102,7 +102,7 @@ fn set_aside(tenant: &Tenant, events: &[Event]) {
     }
     let expected: BTreeSet<String> = events
         .iter()
-        .filter(|event| event.event.is_none())
+        .filter(|event| event.text.is_none())
         .map(|event| event.mark.clone())
         .collect();
     if aside != expected {
@@ -145,17 +145,17 @@ async fn findings(tenant: &Tenant, rules: &Arc<RuleSet>, events: &[Event]) {
         weather: Arc::clone(&calm),
         receive_limit: 1_000,
         kept: Kept::default(),
-        log: Default::default(),
+        log: Mutex::default(),
     });
     let world = World {
         weather: calm,
-        warehouse: Default::default(),
+        warehouse: Arc::default(),
         rules: Arc::clone(rules),
     };
-    let mut in_order: Vec<&Event> = events.iter().filter(|event| event.event.is_some()).collect();
+    let mut in_order: Vec<&Event> = events.iter().filter(|event| event.text.is_some()).collect();
     in_order.sort_by_key(|event| event.published);
     for event in in_order {
-        let event = event.event.as_ref().unwrap();
+        let event = event.text.as_ref().unwrap();
         undisturbed.send(&format!(r#"{{"id":"x","detail":{event}}}"#));
         // The queue has an order of its own.
         while !undisturbed.is_drained() {

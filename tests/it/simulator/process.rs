@@ -267,7 +267,7 @@ impl Process {
                 unanswered()
             }
             Fault::TimeOut => {
-                sleep(Duration::from_secs(60)).await;
+                sleep(Duration::from_mins(1)).await;
                 self.pass().await;
                 unanswered()
             }

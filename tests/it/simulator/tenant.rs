@@ -84,9 +84,12 @@ impl Tenant {
     /// Every object, decompressed.
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let objects = self.kept.objects.lock().unwrap();
-        let plain = |key: &str, bytes: &[u8]| match key.ends_with(".zst") {
-            true => zstd::decode_all(bytes).unwrap(),
-            false => bytes.to_vec(),
+        let plain = |key: &str, bytes: &[u8]| {
+            if key.strip_suffix(".zst").is_some() {
+                zstd::decode_all(bytes).unwrap()
+            } else {
+                bytes.to_vec()
+            }
         };
         objects
             .iter()

@@ -67,8 +67,6 @@ pub fn configuration() -> Vec<Shape> {
 
 pub fn cloudformation() -> Vec<Shape> {
     const ONE: &str = "Resources:\n  Queue:\n    Type: AWS::SQS::Queue\n    Properties:\n";
-    const BUS: &str =
-        "Resources:\n  Bus:\n    Type: AWS::Events::EventBus\n    Properties:\n      EventSourceName: a\n      Name: ";
     vec![
         numbered("many resources", "Resources:\n", |n| format!("  R{n}: {{}}\n"), ""),
         numbered(
@@ -149,6 +147,14 @@ pub fn cloudformation() -> Vec<Shape> {
             "${{",
             "'}}}\n",
         ),
+    ]
+}
+
+/// Event buses, whose names are told from references.
+pub fn buses() -> Vec<Shape> {
+    const BUS: &str =
+        "Resources:\n  Bus:\n    Type: AWS::Events::EventBus\n    Properties:\n      EventSourceName: a\n      Name: ";
+    vec![
         whole("a name that doubles", || doubling(BUS, 60)),
         whole("a name that doubles nothing", || doubling(BUS, 60).replace("hello", "")),
         whole("a bus named after itself", || format!("{BUS}{{Ref: Bus}}\n")),
