@@ -49,16 +49,26 @@ pub(super) async fn open(path: &Path, schema: &'static str) -> Result<SqlitePool
     }
 }
 
-/// SQLite says only that it cannot open a file; the system says why it cannot be written.
+/// SQLite says only that a file cannot be opened, or that there was an I/O error; the system says why.
 fn cannot_open(path: &Path, error: sqlx::Error) -> Error {
-    const SQLITE_CANTOPEN: &str = "14";
+    const SQLITE_IOERR: u32 = 10;
+    const SQLITE_CANTOPEN: u32 = 14;
     let op = format!("open {}", path.display());
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    let writing = std::fs::OpenOptions::new().append(true).open(path);
-    match (code.as_deref(), writing) {
-        (Some(SQLITE_CANTOPEN), Err(why)) => Error::caused(Kind::Unavailable, op, why),
+    // The lowest byte is the kind, and the others what kind of it.
+    let kind = code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff);
+    match (kind, cannot_write(path)) {
+        (Some(SQLITE_IOERR | SQLITE_CANTOPEN), Err(why)) => Error::caused(Kind::Unavailable, op, why),
         _ => failed(op)(error),
     }
+}
+
+/// Fails as a write to this file, or to another beside it, does.
+fn cannot_write(path: &Path) -> std::io::Result<()> {
+    const A_PAGE: [u8; 32 << 10] = [0; 32 << 10];
+    std::fs::OpenOptions::new().append(true).open(path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::io::Write::write_all(&mut tempfile::tempfile_in(folder)?, &A_PAGE)
 }
 
 async fn connect(options: SqliteConnectOptions, schema: &'static str) -> sqlx::Result<SqlitePool> {
