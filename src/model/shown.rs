@@ -29,7 +29,10 @@ pub fn escaped_line(text: &str) -> Cow<'_, str> {
 
 fn escape(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
     let is_bad = |c: char| is_hidden(c) && !is_kept(c);
-    if !text.contains(is_bad) {
+    // A fleet's stacks are hundreds of megabytes of plain ASCII, and bytes are looked at many at once.
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n');
+    let is_plain_text = text.as_bytes().iter().all(is_plain) && (is_kept('\n') || !text.contains('\n'));
+    if is_plain_text || !text.contains(is_bad) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);

@@ -148,13 +148,15 @@ impl Run {
     fn act(&self, job: Job) -> LocalBoxFuture<'_, Result<()>> {
         let Ports { tenant, .. } = &self.ports;
         Box::pin(async move {
-            let scratch = tempfile::tempdir().unwrap();
+            let scratch = || tempfile::tempdir().unwrap();
             match job {
                 Job::Detect => self.detect().await?,
                 Job::Compact => {
+                    let scratch = scratch();
                     compact::run(&self.ports, &self.lake, scratch.path(), &self.process.name).await?;
                 }
                 Job::Refresh(user) => {
+                    let scratch = scratch();
                     let refresh = Refresh {
                         queue: &self.ports,
                         objects: &self.ports,
@@ -185,6 +187,7 @@ impl Run {
                     }
                 }
                 Job::Maintain => {
+                    let scratch = scratch();
                     let upkeep = Upkeep {
                         lake: &self.lake,
                         tables: &*self.catalog,
