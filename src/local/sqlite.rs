@@ -65,7 +65,7 @@ fn cannot_open(path: &Path, error: sqlx::Error) -> Error {
 
 /// Fails as a write to this file, or to another beside it, does.
 fn cannot_write(path: &Path) -> std::io::Result<()> {
-    const A_PAGE: [u8; 32 << 10] = [0; 32 << 10];
+    static A_PAGE: [u8; 32 << 10] = [0; 32 << 10];
     std::fs::OpenOptions::new().append(true).open(path)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     std::io::Write::write_all(&mut tempfile::tempfile_in(folder)?, &A_PAGE)
