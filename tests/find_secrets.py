@@ -22,9 +22,9 @@ from detect_secrets.settings import transient_settings
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KNOWN = ROOT / "tests/find_secrets.json"
-# What is none whoever wrote it, by kind: identifiers of events are random and open nothing; an environment's files name secrets, by
-# names that `oort` lets pass, and `oort check` looks for values in what is rendered.
-EVENTS = re.compile(r"detections/.*\.events\.json")
+# What is none whoever wrote it, by kind: identifiers of events and commits are random and open nothing; an environment's files name
+# secrets, by names that `oort` lets pass, and `oort check` looks for values in what is rendered.
+EVENTS = re.compile(r"(detections/.*\.events|tests/fuzz/seeds/(envelope|log_event|stored)/[\w-]+)\.json|tests/bench/history\.jsonl")
 NAMES = re.compile(r"(environments|snapshots)/.*\.yaml")
 NEVER = {"Hex High Entropy String": EVENTS, "Base64 High Entropy String": EVENTS, "Secret Keyword": NAMES}
 # What the library has no detector for, and what this project is trusted with.

@@ -3,7 +3,7 @@
 //! The number is claimed by writing the object only if it is absent, so that segments form one totally ordered log
 //! whoever writes them. Nothing here reads what an event says.
 
-use std::io::{BufRead as _, BufReader, Cursor, Write as _};
+use std::io::{BufRead as _, BufReader, Cursor, Read as _, Write as _};
 
 use crate::lake::packed::Unpacked;
 use crate::ports::{Error, Kind, Objects, Precondition, Result};
@@ -13,8 +13,10 @@ const SUFFIX: &str = ".jsonl.zst";
 const LIST_PAGE: usize = 1_000;
 /// Level 1 compresses a tenant's events to a ninth of their size; higher levels cost more time than they save bytes.
 const COMPRESSION_LEVEL: i32 = 1;
-/// No segment is larger before compression: it is closed at 16 MiB, and the event that closes it came in a page of 64 MiB at most.
-const MOST_BYTES: u64 = 128 << 20;
+/// No segment comes near to these before compression, and no event to a line so long. Few compressed bytes can stand for very many,
+/// and whoever reads them must not run out of memory or time.
+const MOST_BYTES: u64 = 3 << 29;
+const MOST_LINE_BYTES: u64 = 80 << 20;
 const MOST_LINES: u32 = 1 << 20;
 
 /// The object key of segment `number`.
@@ -141,10 +143,12 @@ impl Lines {
         self.line.clear();
         let read = self
             .reader
+            .by_ref()
+            .take(MOST_LINE_BYTES)
             .read_line(&mut self.line)
             .map_err(|error| unreadable(self.number, error))?;
-        if self.read == MOST_LINES {
-            return Err(unreadable(self.number, "it has more lines than any segment"));
+        if self.read == MOST_LINES || read as u64 == MOST_LINE_BYTES {
+            return Err(unreadable(self.number, "it is larger than any segment"));
         }
         self.read += 1;
         Ok((read > 0).then(|| self.line.trim_end_matches('\n')))

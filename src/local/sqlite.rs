@@ -66,7 +66,10 @@ fn cannot_open(path: &Path, error: sqlx::Error) -> Error {
 /// Fails as a write to this file, or to another beside it, does.
 fn cannot_write(path: &Path) -> std::io::Result<()> {
     static A_PAGE: [u8; 32 << 10] = [0; 32 << 10];
-    std::fs::OpenOptions::new().append(true).open(path)?;
+    match std::fs::OpenOptions::new().append(true).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let folder = path.parent().unwrap_or(Path::new("."));
     std::io::Write::write_all(&mut tempfile::tempfile_in(folder)?, &A_PAGE)
 }

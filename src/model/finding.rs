@@ -107,6 +107,9 @@ impl Status {
     }
 }
 
+/// Who changes findings where nobody does.
+pub const OORT: &str = "oort";
+
 /// One step in the life of a finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "deploy", derive(schemars::JsonSchema))]
@@ -174,7 +177,7 @@ impl Finding {
             self.change(Change {
                 at: episode.last_seen,
                 to: Status::New,
-                by: "oort".to_owned(),
+                by: OORT.to_owned(),
                 why: why.to_owned(),
                 until: None,
             });
@@ -210,6 +213,12 @@ impl Finding {
             0 => self.id.clone(),
             times => format!("{}-{times}", self.id),
         }
+    }
+
+    /// Whether a run told of it last, and not a person who said that it goes on.
+    pub fn was_told(&self) -> bool {
+        let last = self.history.last();
+        last.is_some_and(|change| change.to == Status::Notified && change.by == OORT)
     }
 
     /// How often it was opened again.

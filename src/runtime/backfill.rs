@@ -20,7 +20,7 @@ use crate::runtime::ledger::Ledger;
 use crate::runtime::stream;
 
 /// A segment is closed at this many bytes or events.
-const SEGMENT_BYTES: usize = 16 << 20;
+pub(super) const SEGMENT_BYTES: usize = 16 << 20;
 const SEGMENT_EVENTS: u64 = 20_000;
 /// What was compared is written down after so many hours, also where nothing was missing.
 const HOURS_IN_HAND: usize = 48;
@@ -88,6 +88,11 @@ impl Backfill<'_> {
                     };
                 }
                 Ok(None) => break,
+                // What is fetched cannot be kept: to fetch it again would end the same way.
+                Err(error) if filling.is_lost => {
+                    failures.first.get_or_insert(error);
+                    break;
+                }
                 Err(error) => {
                     most = 1;
                     if !failures.go_on(error, span) {
@@ -202,6 +207,8 @@ struct Filling<'a> {
     set_aside: BTreeMap<Hour, Vec<SetAside>>,
     /// When somebody began to listen: what Okta has from before is history.
     began: Option<Timestamp>,
+    /// Whether something that was fetched could not be kept.
+    is_lost: bool,
     report: Report,
 }
 
@@ -216,6 +223,7 @@ impl<'a> Filling<'a> {
             fetched: Vec::new(),
             compared: Vec::new(),
             set_aside: BTreeMap::new(),
+            is_lost: false,
             report: Report::default(),
         })
     }
@@ -295,8 +303,6 @@ impl<'a> Filling<'a> {
     /// The hour is whole.
     fn close(&mut self, hour: &Open) {
         let expected = hour.seen.len() as u64;
-        self.report.hours += 1;
-        self.report.expected += expected;
         self.compared.push(Compared {
             hour: hour.hour,
             expected,
@@ -317,6 +323,12 @@ impl<'a> Filling<'a> {
 
     /// Keeps what was fetched, and only then writes down what was compared.
     async fn flush(&mut self) -> Result<()> {
+        let flushed = self.keep().await;
+        self.is_lost |= flushed.is_err();
+        flushed
+    }
+
+    async fn keep(&mut self) -> Result<()> {
         // Nothing stays in hand: what could not be kept is compared again, and no later flush takes it for kept.
         let compared = std::mem::take(&mut self.compared);
         let mut fetched = std::mem::take(&mut self.fetched);
@@ -342,6 +354,8 @@ impl<'a> Filling<'a> {
             return Ok(());
         }
         for one in compared {
+            self.report.hours += 1;
+            self.report.expected += one.expected;
             let state = self.ledger.state.hours.entry(one.hour).or_default();
             state.expected = Some(one.expected);
             state.checked = Some(one.at);

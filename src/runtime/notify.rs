@@ -7,21 +7,22 @@
 mod pace;
 mod waiting;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::model::finding::{Change, Finding, Status};
+use crate::model::finding::{Change, OORT, Status};
 use crate::model::notification::{Alert, Notification};
 use crate::model::route::{Filter, Pace};
 use crate::ports::stop::Stop;
 use crate::ports::{Clock, Kind, Notifier, Objects, Result, Undelivered};
 use crate::runtime::detect::RuleSet;
 use crate::runtime::findings;
-use crate::runtime::notify::waiting::{Message, Waiting, bundle};
-use crate::runtime::outbox::{self, GivenUp, Progress, Remembered, Stored};
+use crate::runtime::notify::waiting::{Fate, Message, Waiting, bundle};
+use crate::runtime::outbox::{self, GivenUp, Progress, Remembered};
 
 /// How long an entry waits for its finding: whoever queued it is about to store that.
 const ORPHAN: SignedDuration = SignedDuration::from_hours(24);
@@ -76,14 +77,6 @@ pub struct Deliveries {
     pub given_up: u64,
 }
 
-/// What becomes of an entry.
-enum Fate {
-    Told,
-    /// Whoever queued it is about to store its finding.
-    Awaited,
-    Over,
-}
-
 /// An outlet with what it remembers, if it does.
 type Way<'a> = (&'a Outlet, Option<&'a mut Remembered>);
 
@@ -109,16 +102,23 @@ impl Delivery<'_> {
             return Ok(deliveries);
         }
         // Before the entries: whoever tells of one of them meanwhile writes what the outlet remembers.
-        let mut remembered = Vec::new();
+        let mut ways = Vec::new();
         for outlet in self.outlets {
-            remembered.push(if outlet.has_state() {
-                Some(Remembered::read(self.objects, &outlet.name).await?)
+            let remembered = if outlet.has_state() {
+                Remembered::read(self.objects, &outlet.name).await.map(Some)
             } else {
-                None
-            });
+                Ok(None)
+            };
+            match remembered {
+                Ok(remembered) => ways.push((outlet, remembered)),
+                Err(error) if error.kind == Kind::Invalid => {
+                    tracing::error!(route = outlet.name, %error, "nobody is told on this route: what it remembers cannot be read");
+                }
+                Err(error) => return Err(error),
+            }
         }
         let mut waiting = self.waiting(now).await?;
-        for (outlet, remembered) in self.outlets.iter().zip(&mut remembered) {
+        for (outlet, remembered) in &mut ways {
             if self.stop.is_asked() {
                 break;
             }
@@ -155,7 +155,7 @@ impl Delivery<'_> {
             let is_changed = stored.entry.since.is_none();
             let since = *stored.entry.since.get_or_insert(now);
             let finding = findings::at(self.objects, &stored.entry.finding).await?;
-            match finding.map(|finding| (self.fate(&stored, &finding), finding)) {
+            match finding.map(|finding| (Fate::of(&stored.entry, &finding, self.clock.now()), finding)) {
                 None | Some((Fate::Awaited, _)) if is_changed => stored.save(self.objects).await?,
                 None | Some((Fate::Awaited, _)) if now.duration_since(since) < ORPHAN => {}
                 Some((Fate::Told, finding)) => {
@@ -172,21 +172,18 @@ impl Delivery<'_> {
                 None | Some(_) => self.objects.delete(&stored.key).await?,
             }
         }
-        Ok(waiting)
-    }
-
-    /// What becomes of an entry whose finding is there.
-    fn fate(&self, Stored { entry, .. }: &Stored, finding: &Finding) -> Fate {
-        let opened = finding.reopened();
-        match (finding.stands(self.clock.now()), entry.opening.unwrap_or(opened)) {
-            (_, opening) if opening > opened => Fate::Awaited,
-            // The entry of the next opening tells of it.
-            (_, opening) if opening < opened => Fate::Over,
-            (Status::Muted | Status::Closed, _) => Fate::Over,
-            // Everybody was told, and a run that fell behind has queued it again.
-            (Status::Notified, _) if entry.routes.is_empty() => Fate::Over,
-            _ => Fate::Told,
+        let told: HashSet<String> = waiting
+            .iter()
+            .filter(|one| one.stored.entry.opening.is_some())
+            .map(|one| one.notification.id.clone())
+            .collect();
+        // An older build's entry says not which opening it is of; the one that does tells of it.
+        let is_repeated = |one: &Waiting| one.stored.entry.opening.is_none() && told.contains(&one.notification.id);
+        for one in waiting.iter().filter(|one| is_repeated(one)) {
+            self.objects.delete(&one.stored.key).await?;
         }
+        waiting.retain(|one| !is_repeated(one));
+        Ok(waiting)
     }
 
     /// Tells one outlet of what it wants to hear.
@@ -350,13 +347,16 @@ impl Delivery<'_> {
             .values()
             .any(|tries| tries.progress == Progress::Delivered)
         {
+            let opening = one.stored.entry.opening;
             findings::change(self.objects, &one.stored.entry.finding, |finding| {
-                let is_new = finding.status == Status::New;
+                // Of one that was opened again meanwhile, nobody was told yet.
+                let is_of_this = opening.is_none_or(|opening| opening == finding.reopened());
+                let is_new = finding.status == Status::New && is_of_this;
                 if is_new {
                     finding.change(Change {
                         at: now,
                         to: Status::Notified,
-                        by: "oort".to_owned(),
+                        by: OORT.to_owned(),
                         why: format!("told {}", told.join(", ")),
                         until: None,
                     });

@@ -18,7 +18,7 @@ use crate::model::okta::{Org, User};
 use crate::ports::okta::{Ask, LogQuery, Okta};
 use crate::ports::stop::Stop;
 use crate::ports::{Clock, Kind, Leases, Objects, Queue, Result, chain};
-use crate::runtime::backfill::{append, on_one_line, usable};
+use crate::runtime::backfill::{SEGMENT_BYTES, append, on_one_line, usable};
 use crate::runtime::compact::parse;
 use crate::runtime::ingest::Ingest;
 
@@ -193,8 +193,7 @@ impl Refresh<'_> {
                 // Pages of one query may overlap.
                 if !collected.seen.contains(&*head.uuid) && fetched.uuids.insert(head.uuid.to_string()) {
                     let line = wrap_as(&on_one_line(item.get()), &head, org.envelope(), Arrival::Refreshed);
-                    fetched.segment.push(&line)?;
-                    fetched.lines.push(line);
+                    fetched.push(line)?;
                 }
             }
             next = page.next;
@@ -206,15 +205,15 @@ impl Refresh<'_> {
                 break Some("there are more events than a refresh fetches; oort reconcile fetches the rest".to_owned());
             }
         };
-        let count = fetched.segment.lines();
-        if count > 0 {
-            // First into the log of segments: what only the table had, no rule would ever see.
-            append(self.objects, from.0, fetched.segment.finish()?).await?;
-            for line in &fetched.lines {
-                collected.take(line, &user.id)?;
-            }
+        let (segments, lines) = fetched.finish()?;
+        // First into the log of segments: what only the table had, no rule would ever see.
+        for segment in segments {
+            append(self.objects, from.0, segment).await?;
         }
-        Ok((count, ended))
+        for line in &lines {
+            collected.take(line, &user.id)?;
+        }
+        Ok((lines.len() as u64, ended))
     }
 
     /// Takes what waits in the queue, unless a detector is doing just that.
@@ -242,6 +241,8 @@ impl Refresh<'_> {
 
 /// What a refresh has fetched, on its way into the log.
 struct Fetched {
+    /// Those that are full.
+    segments: Vec<Vec<u8>>,
     segment: segment::Builder,
     lines: Vec<String>,
     uuids: HashSet<String>,
@@ -251,11 +252,30 @@ struct Fetched {
 impl Fetched {
     fn new() -> Result<Self> {
         Ok(Self {
+            segments: Vec::new(),
             segment: segment::Builder::new()?,
             lines: Vec::new(),
             uuids: HashSet::new(),
             pages: 0,
         })
+    }
+
+    fn push(&mut self, line: String) -> Result<()> {
+        self.segment.push(&line)?;
+        self.lines.push(line);
+        if self.segment.raw_bytes() >= SEGMENT_BYTES {
+            let full = std::mem::replace(&mut self.segment, segment::Builder::new()?);
+            self.segments.push(full.finish()?);
+        }
+        Ok(())
+    }
+
+    /// The segments, and the lines of all.
+    fn finish(mut self) -> Result<(Vec<Vec<u8>>, Vec<String>)> {
+        if self.segment.lines() > 0 {
+            self.segments.push(self.segment.finish()?);
+        }
+        Ok((self.segments, self.lines))
     }
 }
 

@@ -7,7 +7,7 @@ use rsigma_parser::value::StringPart;
 use rsigma_parser::{Detection, DetectionItem, Detections, Modifier, SigmaValue};
 
 /// Of one rule.
-const MOST_BYTES: usize = 64 << 10;
+const MOST_BYTES: usize = 512 << 10;
 /// Lists and maps stand in each other so deep.
 const MOST_DEPTH: usize = 32;
 /// Within one text, which may be a condition: open brackets, `not` in a row, and all `and` and `or`.
@@ -15,8 +15,8 @@ const MOST_NESTED: usize = 50;
 const MOST_JOINED: usize = 1_000;
 /// About what all rules together become in memory.
 pub const MOST_COMPILED: usize = 128 << 20;
-/// What a regular expression may become. The first size that it fits is what it is taken for.
-const EXPRESSIONS: [usize; 2] = [64 << 10, 1 << 20];
+/// What a regular expression may become. The first size that it fits is what it is taken for; the last is the library's own bound.
+const EXPRESSIONS: [usize; 4] = [64 << 10, 256 << 10, 1 << 20, 10 << 20];
 /// About what a value takes besides its text, and what a wildcard and another character become in an expression.
 const A_VALUE: usize = 100;
 const A_WILDCARD: usize = 500;

@@ -3,9 +3,33 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Outlet, pace};
+use crate::model::finding::{Finding, Status};
 use crate::model::notification::{Alert, Notification};
 use crate::ports::Undelivered;
-use crate::runtime::outbox::{self, Bundle, Progress, Stored};
+use crate::runtime::outbox::{self, Bundle, Entry, Progress, Stored};
+
+/// What becomes of an entry whose finding is there.
+pub(super) enum Fate {
+    Told,
+    /// Whoever queued it is about to store its finding.
+    Awaited,
+    Over,
+}
+
+impl Fate {
+    pub(super) fn of(entry: &Entry, finding: &Finding, now: Timestamp) -> Self {
+        let opened = finding.reopened();
+        match (finding.stands(now), entry.opening.unwrap_or(opened)) {
+            (_, opening) if opening > opened => Self::Awaited,
+            // The entry of the next opening tells of it.
+            (_, opening) if opening < opened => Self::Over,
+            (Status::Muted | Status::Closed, _) => Self::Over,
+            // Everybody was told, and a run that fell behind has queued it again.
+            (Status::Notified, _) if entry.routes.is_empty() && finding.was_told() => Self::Over,
+            _ => Self::Told,
+        }
+    }
+}
 
 /// An entry on its way through the outlets.
 pub(super) struct Waiting {
