@@ -140,7 +140,11 @@ pub(super) async fn delete_unreferenced(
     // Loaded after the listing: whatever is committed later was chosen by nobody.
     let table = upkeep.lake.load().await?.unwrap_or(table);
     let references = References::of(&table).await?;
-    every_file_is_listed(&table, &stored, &references)?;
+    if unlisted(&stored, &references).is_some() {
+        // What was committed since the listing is in another.
+        let now = upkeep.tables.files(table.metadata().location()).await?;
+        every_file_is_listed(&table, &now, &references)?;
+    }
     let mut due = choose(&stored)?;
     due.retain(|file| !references.contains(&file.location));
     let deletions = due.iter().map(|file| table.file_io().delete(file.location.clone()));
@@ -154,13 +158,15 @@ pub(super) async fn delete_unreferenced(
     })
 }
 
-fn every_file_is_listed(table: &Table, stored: &[StoredFile], references: &References) -> Result<()> {
+/// A file that the table has and a listing does not.
+fn unlisted<'a>(stored: &[StoredFile], references: &'a References) -> Option<&'a String> {
     let listed: BTreeSet<&str> = stored.iter().map(|file| file.location.as_str()).collect();
-    let missing = references
-        .snapshots
-        .iter()
-        .find(|location| !listed.contains(location.as_str()));
-    match missing {
+    let mut all = references.snapshots.iter();
+    all.find(|location| !listed.contains(location.as_str()))
+}
+
+fn every_file_is_listed(table: &Table, stored: &[StoredFile], references: &References) -> Result<()> {
+    match unlisted(stored, references) {
         None => Ok(()),
         Some(missing) => {
             let why = format!(
