@@ -79,7 +79,7 @@ fn rounds(usual: usize) -> usize {
 async fn killed_runs_leave_what_undisturbed_runs_leave() {
     let world = World::with_messages_that_come_back();
     // Many short runs receive a message more often than the shipped limit, which is not what is tested here.
-    world.edit_profile(|profile| *profile = profile.replace("receive_limit: 5", "receive_limit: 100"));
+    world.edit_profile(|profile| *profile = profile.replace("receive_limit: 5", "receive_limit: 1000"));
     let sample = world.sample(EVENTS, 7);
     let expected = undisturbed(&sample).await;
     assert!(
