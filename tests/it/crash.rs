@@ -79,7 +79,11 @@ fn rounds(usual: usize) -> usize {
 async fn killed_runs_leave_what_undisturbed_runs_leave() {
     let world = World::with_messages_that_come_back();
     // Many short runs receive a message more often than the shipped limit, which is not what is tested here.
-    world.edit_profile(|profile| *profile = profile.replace("receive_limit: 5", "receive_limit: 1000"));
+    world.edit_profile(|profile| {
+        let line = "visibility_timeout_seconds: 2\n";
+        assert!(profile.contains(line));
+        *profile = profile.replace(line, "visibility_timeout_seconds: 2\n  receive_limit: 1000\n");
+    });
     let sample = world.sample(EVENTS, 7);
     let expected = undisturbed(&sample).await;
     assert!(
@@ -94,7 +98,7 @@ async fn killed_runs_leave_what_undisturbed_runs_leave() {
     killed += kill_often(&world, &["compact", "--tenant", "acme"], rounds * 2 / 5, 3);
     println!("{killed} of {rounds} runs were killed");
     assert!(
-        killed * 3 >= rounds,
+        killed * 5 >= rounds,
         "only {killed} of {rounds} runs were still going when they were killed"
     );
     world.json(&["compact", "--tenant", "acme"]);
