@@ -1,5 +1,5 @@
-//! What detections that look at more than one event remember from run to run. Bounded by users and values, not by events;
-//! every part is known by the event's own time. Pure: who keeps it says the analysis.
+//! What detections that look at more than one event remember from run to run. Habits are bounded by users and values, and tracks by
+//! the events of some days that correlations count; every part is known by the event's own time. Pure: who keeps it says the analysis.
 
 use std::collections::BTreeMap;
 
