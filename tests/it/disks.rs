@@ -78,12 +78,9 @@ async fn undisturbed(sample: &str) -> Sight {
 async fn a_full_disk_loses_nothing_that_was_taken() {
     let world = World::new();
     let sample = world.sample(6_000, 21);
-    let disk = match Disk::mount(&world.data(), "900k") {
-        Ok(disk) => disk,
-        Err(why) => {
-            println!("skipped: no disk can be mounted here: {why}");
-            return;
-        }
+    let mounted = Disk::mount(&world.data(), "900k");
+    let Ok(disk) = mounted.inspect_err(|why| println!("skipped: no disk can be mounted here: {why}")) else {
+        return;
     };
     let lines: Vec<&str> = sample.lines().collect();
     let mut taken = Vec::new();
@@ -142,12 +139,9 @@ fn until_drained(world: &World) {
 async fn a_disk_that_cannot_be_written_changes_nothing() {
     let world = World::new();
     let sample = world.sample(2_000, 22);
-    let disk = match Disk::mount(&world.data(), "128m") {
-        Ok(disk) => disk,
-        Err(why) => {
-            println!("skipped: no disk can be mounted here: {why}");
-            return;
-        }
+    let mounted = Disk::mount(&world.data(), "128m");
+    let Ok(disk) = mounted.inspect_err(|why| println!("skipped: no disk can be mounted here: {why}")) else {
+        return;
     };
     world.send(&sample);
     world.json(&DETECT);

@@ -18,7 +18,7 @@ use oort_streams::runtime::findings;
 use oort_streams::runtime::stream::{self, Condition};
 use serde_json::json;
 
-pub use tenant::{Tenant, at, event};
+pub use tenant::{Tenant, at, event, org};
 
 /// An org that fails: every request after the first so many.
 pub struct FailsAfter<'a> {

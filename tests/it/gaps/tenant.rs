@@ -57,6 +57,23 @@ pub fn event(uuid: &str, published: Timestamp, user: &str) -> String {
     .to_string()
 }
 
+/// A tenant's org, of whose log so many days are compared.
+pub fn org(tenant: &str, history_days: u32) -> Org {
+    Org {
+        address: format!("https://{tenant}.okta.com"),
+        source: format!("aws.partner/okta.com/{tenant}/5f1d"),
+        place: StreamSettings {
+            account_id: "909617834444".to_owned(),
+            event_source_name: "5f1d".to_owned(),
+            region: "us-east-2".to_owned(),
+        },
+        sign_in: SignIn::Token,
+        rate_limit_percent: 50,
+        history_days,
+        reactivates: true,
+    }
+}
+
 impl Tenant {
     pub async fn new(now: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -69,19 +86,7 @@ impl Tenant {
             lake: Lake::new(catalog::open(data).await.unwrap(), "acme"),
             leases: LocalLeases::open(data, "acme").unwrap(),
             rules: RuleSet::load(&shipped()).unwrap(),
-            org: Org {
-                address: "https://acme.okta.com".to_owned(),
-                source: "aws.partner/okta.com/acme/5f1d".to_owned(),
-                place: StreamSettings {
-                    account_id: "909617834444".to_owned(),
-                    event_source_name: "5f1d".to_owned(),
-                    region: "us-east-2".to_owned(),
-                },
-                sign_in: SignIn::Token,
-                rate_limit_percent: 50,
-                history_days: 90,
-                reactivates: true,
-            },
+            org: org("acme", 90),
             runs: AtomicU32::new(0),
             folder,
             clock,

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use oort_streams::model::event::{Head, wrap};
-use oort_streams::model::okta::{Org, SignIn, StreamSettings};
+use oort_streams::model::okta::Org;
 use serde_json::json;
 
 use super::process::start;
@@ -37,19 +37,7 @@ pub fn users(tenant: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 pub fn org(tenant: &str) -> Org {
-    Org {
-        address: format!("https://{tenant}.okta.com"),
-        source: format!("aws.partner/okta.com/{tenant}/5f1d"),
-        place: StreamSettings {
-            account_id: "909617834444".to_owned(),
-            event_source_name: "5f1d".to_owned(),
-            region: "us-east-2".to_owned(),
-        },
-        sign_in: SignIn::Token,
-        rate_limit_percent: 50,
-        history_days: 6,
-        reactivates: true,
-    }
+    crate::gaps::org(tenant, 6)
 }
 
 /// Who signs in fails often, and from many addresses, so that there is something to find.
